@@ -1,0 +1,1 @@
+"""The store port, its implementations and its wrappers."""

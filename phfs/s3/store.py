@@ -1,0 +1,149 @@
+"""The store port: the few things PHFS asks of an object store.
+
+Owns the interface only. Implemented by ``client`` (S3 over HTTP) and ``memory``; wrapped by
+``retry``, ``journal``, ``prefix`` and ``faults``, each of which is a ``Store`` itself. Called by
+``vfs``. All of them pass the contract suite in ``tests/contract``.
+
+Every method raises ``StoreError`` and nothing else. A method that was cancelled has, when it
+returns, let go of every buffer it was lent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from phfs.core.objects import (
+    Attributes,
+    ByteRange,
+    ETag,
+    ObjectInfo,
+    Page,
+    Part,
+    Stored,
+    UploadId,
+)
+from phfs.errors import StoreError
+
+Body = Sequence[bytes | bytearray | memoryview]
+"""The bytes of an object or a part as a list of chunks, sent one after the other, never joined."""
+
+MAX_SINGLE_COPY = 5 * 1024**3
+"""Largest object CopyObject takes, and largest UploadPartCopy range (S3 API reference)."""
+
+MAX_SINGLE_PUT = 5 * 1024**3
+"""Largest body of PutObject and UploadPart (S3 API reference)."""
+
+MAX_PARTS = 10_000
+"""Most parts of a multipart upload (S3 API reference)."""
+
+MIN_PART = 5 * 1024**2
+"""Least size of every part but the last (S3 API reference)."""
+
+MAX_DELETE = 1_000
+"""Most keys of one DeleteObjects request (S3 API reference)."""
+
+
+class Sink(Protocol):
+    """Where the bytes of a range go, and who wants to know how far they have come."""
+
+    @property
+    def buffer(self) -> memoryview:
+        """Writable, exactly as long as the range asked for."""
+
+    @property
+    def cancelled(self) -> bool:
+        """True when nobody wants the rest: the store stops soon and raises ``TimedOut``."""
+
+    def advance(self, filled: int) -> None:
+        """The first ``filled`` bytes of ``buffer`` are valid. Called from any thread; cheap."""
+
+
+class Described(NamedTuple):
+    """A HEAD's whole answer."""
+
+    info: ObjectInfo
+    attributes: Attributes
+    tag_count: int = 0
+
+
+class DeleteFailure(NamedTuple):
+    """One key that DeleteObjects did not delete, and why."""
+
+    key: str
+    error: StoreError
+
+
+class Store(Protocol):
+    """An object store seen through one bucket."""
+
+    async def head(self, key: str) -> Described:
+        """Describe an object. Raises ``NoSuchKey``, ``AccessDenied``."""
+
+    async def get(self, key: str, byte_range: ByteRange, sink: Sink, *, if_match: ETag) -> None:
+        """Read a non-empty range inside the object into ``sink``, all of it or an error.
+
+        Raises ``PreconditionFailed`` when the object's version is not ``if_match``, ``NoSuchKey``,
+        ``Corrupted`` when fewer bytes came than the range has.
+        """
+
+    async def list_page(
+        self,
+        prefix: str,
+        *,
+        delimiter: str = "",
+        token: str | None = None,
+        start_after: str = "",
+        limit: int = 1000,
+    ) -> Page:
+        """One page of keys that start with ``prefix``, rolled up at ``delimiter``, in byte order.
+
+        Keys and prefixes come whole (with ``prefix``). A prefix nobody has is an empty page.
+        """
+
+    async def put(
+        self, key: str, body: Body, attributes: Attributes, *, if_none_match: bool = False
+    ) -> Stored:
+        """Store an object whole. ``if_none_match``: ``PreconditionFailed`` if there is one."""
+
+    async def copy(self, source: str, target: str, *, if_match: ETag) -> Stored:
+        """Copy at most ``MAX_SINGLE_COPY`` bytes inside the store, keeping type, metadata, tags
+        and storage class. Raises ``PreconditionFailed``, ``NoSuchKey``."""
+
+    async def delete(self, key: str) -> None:
+        """Delete an object; one that is not there is no error."""
+
+    async def delete_many(self, keys: Sequence[str]) -> list[DeleteFailure]:
+        """Delete any number of objects; return those that could not be."""
+
+    async def tags(self, key: str) -> str:
+        """An object's tags in the form of the ``x-amz-tagging`` header (URL-encoded pairs)."""
+
+    async def create_upload(
+        self, key: str, attributes: Attributes, *, tagging: str = ""
+    ) -> UploadId:
+        """Begin a multipart upload."""
+
+    async def put_part(self, key: str, upload: UploadId, number: int, body: Body) -> Part:
+        """Upload part ``number`` (from 1), with a checksum the store verifies."""
+
+    async def copy_part(
+        self,
+        key: str,
+        upload: UploadId,
+        number: int,
+        source: str,
+        byte_range: ByteRange,
+        *,
+        if_match: ETag,
+    ) -> Part:
+        """Make part ``number`` from a range of an existing object, inside the store."""
+
+    async def complete_upload(
+        self, key: str, upload: UploadId, parts: Sequence[Part], *, if_none_match: bool = False
+    ) -> Stored:
+        """Publish the parts, in order, as the object. Raises ``NoSuchUpload``, and with
+        ``if_none_match`` ``PreconditionFailed``."""
+
+    async def abort_upload(self, key: str, upload: UploadId) -> None:
+        """Throw an upload away; one that is not there is no error."""

@@ -1,0 +1,1 @@
+"""The file system in its own words: trio, no FUSE, no SDK."""
