@@ -1,0 +1,72 @@
+"""Fixtures for all tests: a real MinIO, a bucket of one's own, and a watch over the log."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+from mypy_boto3_s3 import S3Client
+
+from tests.support.minio import MinioServer, s3_client
+from tests.support.moto import MotoServer
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the markers that fixtures of this file read."""
+    config.addinivalue_line(
+        "markers", "expects_log: the test makes phfs log warnings or errors, and looks at them"
+    )
+
+
+@pytest.fixture(scope="session")
+def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MinioServer]:
+    """A MinIO server for the whole session; a missing binary fails the test, it never skips it."""
+    server = MinioServer(tmp_path_factory.mktemp("minio"))
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[MotoServer]:
+    """moto's S3 server for the whole session."""
+    server = MotoServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def bucket(minio: MinioServer) -> str:
+    """The name of an empty bucket of the test's own on ``minio``."""
+    return minio.new_bucket()
+
+
+@pytest.fixture
+def s3(minio: MinioServer) -> Iterator[S3Client]:
+    """A boto3 client with root's keys that looks at ``minio`` from outside PHFS."""
+    client = s3_client(minio.endpoint_url, minio.access_key, minio.secret_key)
+    yield client
+    client.close()
+
+
+class _Alarms(logging.Handler):
+    """Keeps the sentences of records of WARNING and above."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.heard: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.heard.append(f"{record.name} {record.levelname}: {record.getMessage()}")
+
+
+@pytest.fixture(autouse=True)
+def no_unexpected_log(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fails a test during which ``phfs`` logged a warning or worse, unless it ``expects_log``."""
+    alarms = _Alarms()
+    logger = logging.getLogger("phfs")
+    logger.addHandler(alarms)
+    yield
+    logger.removeHandler(alarms)
+    if request.node.get_closest_marker("expects_log") is None and alarms.heard:
+        pytest.fail("unexpected log records:\n" + "\n".join(alarms.heard), pytrace=False)

@@ -1,0 +1,193 @@
+"""A real MinIO on loopback for one test session, and keys that reach only one group's objects.
+
+Owns the server's process and its data directory. Called by the fixtures of ``tests/conftest.py``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+from typing import NamedTuple
+
+import boto3
+from botocore.config import Config
+from minio.credentials.providers import StaticProvider
+from minio.minioadmin import MinioAdmin
+from mypy_boto3_s3 import S3Client
+
+REGION = "us-east-1"
+START_SECONDS = 20.0
+"""MinIO is ready in about a second; a loaded machine of two cores takes a few."""
+
+
+class Keys(NamedTuple):
+    """An access key and its secret."""
+
+    access_key: str
+    secret_key: str
+
+
+def find_minio() -> Path:
+    """The MinIO binary: $PHFS_MINIO, PATH, ~/.cache/phfs/bin. Raises ``RuntimeError`` if none."""
+    cached = Path.home() / ".cache/phfs/bin/minio"
+    named = os.environ.get("PHFS_MINIO")
+    on_path = shutil.which("minio")
+    for candidate in (named, on_path, cached):
+        if candidate and os.access(candidate, os.X_OK):
+            return Path(candidate)
+    raise RuntimeError(
+        f"the tests need a MinIO server and found none in $PHFS_MINIO, on PATH or at {cached}: "
+        "`make test` builds it, or `go install github.com/minio/minio@latest`"
+    )
+
+
+def free_port() -> int:
+    """A loopback TCP port nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def s3_client(endpoint_url: str, access_key: str, secret_key: str) -> S3Client:
+    """A boto3 client that looks at the store from outside PHFS; the caller closes it."""
+    return boto3.session.Session().client(
+        "s3",
+        endpoint_url=endpoint_url,
+        region_name=REGION,
+        aws_access_key_id=access_key,
+        aws_secret_access_key=secret_key,
+        config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
+    )
+
+
+class MinioServer:
+    """A MinIO process with one bucket (``bucket``) to start with.
+
+    ``endpoint_url`` is ``http://127.0.0.1:<port>``; ``access_key`` and ``secret_key`` are root's.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.access_key = "phfs-root"
+        self.secret_key = secrets.token_hex(16)
+        self._directory = directory
+        self._numbers = itertools.count(1)
+        self._groups: dict[tuple[str, str], Keys] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._address = f"127.0.0.1:{free_port()}"
+        self.start()
+        self._client = s3_client(self.endpoint_url, self.access_key, self.secret_key)
+        self.bucket = self.new_bucket()
+
+    @property
+    def endpoint_url(self) -> str:
+        """The URL of the S3 interface."""
+        return f"http://{self._address}"
+
+    def start(self) -> None:
+        """Start the process (again, with the same data and address) and wait until it answers."""
+        log = self._directory / "minio.log"
+        console = f"127.0.0.1:{free_port()}"
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [
+                    str(find_minio()),
+                    "server",
+                    "--quiet",
+                    f"--address={self._address}",
+                    f"--console-address={console}",
+                    str(self._directory / "data"),
+                ],
+                env={
+                    "HOME": str(self._directory),
+                    "MINIO_ROOT_USER": self.access_key,
+                    "MINIO_ROOT_PASSWORD": self.secret_key,
+                    "MINIO_BROWSER": "off",
+                    "MINIO_UPDATE": "off",
+                    "MINIO_API_DELETE_CLEANUP_INTERVAL": "3s",
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        give_up = time.monotonic() + START_SECONDS
+        while not self._ready():
+            if self._process.poll() is not None or time.monotonic() > give_up:
+                self.stop()
+                raise RuntimeError(f"MinIO did not start:\n{log.read_text(errors='replace')}")
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Kill the process; its data stay."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def close(self) -> None:
+        """Kill the process and let go of every connection."""
+        self._client.close()
+        self.stop()
+
+    def new_bucket(self) -> str:
+        """Make a bucket with a name not used before."""
+        bucket = f"bucket-{next(self._numbers)}"
+        self._client.create_bucket(Bucket=bucket)
+        return bucket
+
+    def group_keys(self, bucket: str, group: str) -> Keys:
+        """A key pair that may list, read, write and delete below ``groups/<group>/``, no more."""
+        known = self._groups.get((bucket, group))
+        if known is not None:
+            return known
+        keys = Keys(f"{bucket}-{group}", secrets.token_hex(16))
+        admin = MinioAdmin(
+            endpoint=self._address,
+            credentials=StaticProvider(self.access_key, self.secret_key),
+            secure=False,
+        )
+        admin.user_add(*keys)
+        admin.policy_add(keys.access_key, policy=_group_policy(bucket, f"groups/{group}/*"))
+        admin.policy_set(keys.access_key, user=keys.access_key)
+        self._groups[bucket, group] = keys
+        return keys
+
+    def _ready(self) -> bool:
+        with (
+            contextlib.suppress(OSError),
+            urllib.request.urlopen(f"{self.endpoint_url}/minio/health/ready", timeout=1) as answer,
+        ):
+            return bool(answer.status == 200)
+        return False
+
+
+def _group_policy(bucket: str, pattern: str) -> dict[str, object]:
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": ["s3:ListBucket"],
+                "Resource": [f"arn:aws:s3:::{bucket}"],
+                "Condition": {"StringLike": {"s3:prefix": [pattern]}},
+            },
+            {
+                "Effect": "Allow",
+                "Action": [
+                    "s3:GetObject",
+                    "s3:PutObject",
+                    "s3:DeleteObject",
+                    "s3:AbortMultipartUpload",
+                ],
+                "Resource": [f"arn:aws:s3:::{bucket}/{pattern}"],
+            },
+        ],
+    }
