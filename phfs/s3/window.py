@@ -1,0 +1,36 @@
+"""A sink for a stretch of another sink's range: what a get uses that goes on where one broke.
+
+Owns the arithmetic between the two. Called by ``retry`` and ``faults``.
+"""
+
+from __future__ import annotations
+
+from phfs.s3.store import Sink
+
+
+class SinkWindow:
+    """The bytes ``start <= i < stop`` of ``sink``'s buffer, as a ``Sink`` of their own.
+
+    Everything before ``start`` is taken as filled. ``filled`` says how far this window has come.
+    """
+
+    def __init__(self, sink: Sink, start: int, stop: int) -> None:
+        self.filled = 0
+        self._sink = sink
+        self._start = start
+        self._stop = stop
+
+    @property
+    def buffer(self) -> memoryview:
+        """The window's part of the buffer."""
+        return self._sink.buffer[self._start : self._stop]
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the sink itself is no longer wanted."""
+        return self._sink.cancelled
+
+    def advance(self, filled: int) -> None:
+        """Pass the progress on, counted from the start of the sink."""
+        self.filled = filled
+        self._sink.advance(self._start + filled)
