@@ -1,0 +1,294 @@
+"""Read-ahead: from the reads of one inode to the ranges worth asking the store for.
+
+Decides and never fetches: ``plan`` says what has to be there, what is worth fetching ahead and
+which blocks nobody needs any more. Called by ``vfs/reader``, which tells back by ``forget`` what it
+could not get or has given up.
+
+A *cursor* is one stretch of bytes that was read without a gap. Cursors belong to the inode, not to
+a handle: a mapping read at four places, or several processes on one file, are several cursors.
+The kernel's own read-ahead arrives out of order: a request ahead of a cursor becomes a cursor of
+its own, and the two are one as soon as the gap between them was read. How far ahead is fetched
+depends only on how much was read without a gap, so a random read fetches little more than it asked
+for, and a stream doubles its window with each window it has read.
+
+What was read is in the kernel's page cache: a block that was wholly read is dropped.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from typing import NamedTuple
+
+from phfs.core.objects import ByteRange
+
+KIB = 1024
+MIB = 1024 * KIB
+PAGE = 4 * KIB
+"""Ranges begin on a page: the kernel asks for whole pages."""
+
+
+class Options(NamedTuple):
+    """How much is fetched, in bytes.
+
+    ``first``: the request at offset 0, and the size up to which a file is fetched whole (1 MiB and
+    the kernel's own read-ahead of 128 KiB, so that the second read of a sequential reader is
+    answered by the first request). ``least``: smallest request. ``block``: largest request; at
+    8 MiB a request's fixed cost disappears beside its bytes. ``window``: how far ahead of a cursor;
+    four blocks in flight keep a link of 10 ms and 25 Gbit/s busy. ``growth``: window per byte
+    read without a gap. ``cursors``: streams told apart in one file.
+    """
+
+    first: int = MIB + 128 * KIB
+    least: int = 64 * KIB
+    block: int = 8 * MIB
+    window: int = 32 * MIB
+    growth: int = 2
+    cursors: int = 16
+
+    @staticmethod
+    def for_memory(limit: int) -> Options:
+        """The options for a mount whose buffers may take ``limit`` bytes: one stream gets at most
+        an eighth, in at least four blocks."""
+        most = Options()
+        share = max(limit // 8, most.least)
+        window = min(most.window, share)
+        block = max(most.least, 1 << (window // 4).bit_length() - 1)
+        return most._replace(first=min(most.first, share), block=block, window=window)
+
+
+class Plan(NamedTuple):
+    """What one read needs; each list in order of offset.
+
+    ``blocks`` together hold the bytes read; those of them in ``needed`` have to be fetched now.
+    ``prefetch`` are worth fetching ahead. Blocks in ``drop`` are wanted by no cursor any more.
+    """
+
+    blocks: list[ByteRange]
+    needed: list[ByteRange]
+    prefetch: list[ByteRange]
+    drop: list[ByteRange]
+
+
+class _Cursor:
+    """The bytes ``start <= i < position`` were read; ``credit`` counts as read, too."""
+
+    __slots__ = ("credit", "position", "requests", "start")
+
+    def __init__(self, start: int, position: int, credit: int) -> None:
+        self.start = start
+        self.position = position
+        self.credit = credit
+        self.requests = 0
+
+    def window(self, options: Options) -> int:
+        """Bytes to hold ahead of the position; none until a second request has followed."""
+        if self.requests < 2:
+            return 0
+        read = self.position - self.start + self.credit
+        return min(options.window, options.growth * read)
+
+    def reach(self, options: Options) -> ByteRange:
+        """Where this cursor may still read, or has skipped a short while ago."""
+        slack = options.first
+        ahead = max(slack, self.window(options))
+        return ByteRange(self.position - slack, self.position + ahead)
+
+
+class ReadAhead:
+    """The cursors of one version of one file of ``size`` bytes, and the blocks planned for them."""
+
+    def __init__(self, size: int, options: Options) -> None:
+        self._size = size
+        self._options = options
+        self._cursors: list[_Cursor] = []
+        """The one used last comes first."""
+        self._starts: list[int] = []
+        self._stops: list[int] = []
+        """Blocks planned and not forgotten, disjoint, by offset."""
+        self._suspects: list[ByteRange] = []
+        """Where blocks may have become useless since they were last looked at."""
+
+    def plan(self, offset: int, length: int) -> Plan:
+        """Plan the read of ``length`` > 0 bytes at ``offset``, all of them inside the file.
+
+        Blocks named by earlier plans count as there until they were in a ``drop`` or forgotten.
+        """
+        wanted = ByteRange(offset, offset + length)
+        assert 0 <= wanted.start < wanted.stop <= self._size
+        drop = self._sweep(wanted) if self._suspects else []
+        blocks, gaps = self._cover(wanted)
+        cursor = self._follow(wanted, covered=not gaps)
+        if cursor is None:
+            return Plan(blocks, [], [], drop)
+        window = cursor.window(self._options)
+        needed = [self._add(self._widen(gap, wanted, window)) for gap in gaps]
+        if needed:
+            blocks, gaps = self._cover(wanted)
+            assert not gaps
+        return Plan(blocks, needed, self._ahead(cursor.position, window), drop)
+
+    def covers(self, offset: int, length: int) -> list[ByteRange] | None:
+        """The blocks that hold these bytes; None when some are in no block."""
+        blocks, gaps = self._cover(ByteRange(offset, offset + length))
+        return None if gaps else blocks
+
+    def forget(self, block: ByteRange) -> None:
+        """A block of an earlier plan is not there (any more): plan it anew when it is read."""
+        index = bisect_left(self._starts, block.start)
+        if index < len(self._starts) and self._starts[index] == block.start:
+            del self._starts[index], self._stops[index]
+
+    def _cover(self, wanted: ByteRange) -> tuple[list[ByteRange], list[ByteRange]]:
+        """The blocks that touch ``wanted`` and the gaps between them."""
+        blocks: list[ByteRange] = []
+        gaps: list[ByteRange] = []
+        position = wanted.start
+        index = bisect_right(self._stops, position)
+        while index < len(self._starts) and self._starts[index] < wanted.stop:
+            block = ByteRange(self._starts[index], self._stops[index])
+            if position < block.start:
+                gaps.append(ByteRange(position, block.start))
+            blocks.append(block)
+            position = block.stop
+            index += 1
+        if position < wanted.stop:
+            gaps.append(ByteRange(position, wanted.stop))
+        return blocks, gaps
+
+    def _follow(self, read: ByteRange, *, covered: bool) -> _Cursor | None:
+        """Move the cursor this read continues, or begin one; None for a repetition."""
+        cursors = self._cursors
+        for cursor in cursors:
+            if cursor.start <= read.start <= cursor.position < read.stop:
+                self._advance(cursor, read.stop)
+                cursors.remove(cursor)
+                break
+        else:
+            if covered and any(
+                cursor.start <= read.start and read.stop <= cursor.position for cursor in cursors
+            ):
+                return None
+            cursor = _Cursor(read.start, read.start, self._credit(read.start))
+            self._advance(cursor, read.stop)
+            if len(cursors) >= self._options.cursors:
+                self._suspects.append(cursors.pop().reach(self._options))
+        cursors.insert(0, cursor)
+        return cursor
+
+    def _advance(self, cursor: _Cursor, position: int) -> None:
+        """Move a cursor on, over the cursors that begin where it now stands.
+
+        A new cursor takes over none: a file that is read backwards is no stream.
+        """
+        before = cursor.position
+        cursor.position = position
+        cursor.requests += 1
+        while cursor.requests > 1 and (
+            follower := next(
+                (other for other in self._cursors if other.start == cursor.position), None
+            )
+        ):
+            cursor.position = follower.position
+            cursor.requests += follower.requests
+            self._cursors.remove(follower)
+            self._suspects.append(follower.reach(self._options))
+        behind = before - self._options.first
+        if bisect_right(self._stops, behind) != bisect_right(self._stops, cursor.position):
+            self._suspects.append(ByteRange(behind, cursor.position))
+
+    def _credit(self, start: int) -> int:
+        """What a new cursor is believed to have read: a reader that begins at the beginning will
+        likely go on; one that skips ahead inside a stream's window is likely the same stream."""
+        if start == 0:
+            return self._options.first
+        return max(
+            (
+                (cursor.position - cursor.start + cursor.credit) // 2
+                for cursor in self._cursors
+                if cursor.position < start <= cursor.position + cursor.window(self._options)
+            ),
+            default=0,
+        )
+
+    def _widen(self, gap: ByteRange, wanted: ByteRange, window: int) -> ByteRange:
+        """The range to ask for so that ``gap`` is there, within the neighbouring blocks."""
+        options = self._options
+        if self._size <= options.first:
+            return ByteRange(0, self._size)
+        start = gap.start // PAGE * PAGE
+        size = self._block(window)
+        if wanted.start == 0:
+            size = max(size, options.first)
+        index = bisect_right(self._stops, gap.start)
+        if index:
+            start = max(start, self._stops[index - 1])
+        limit = self._starts[index] if index < len(self._starts) else self._size
+        return ByteRange(start, min(max(start + size, _page_up(gap.stop)), limit))
+
+    def _block(self, window: int) -> int:
+        """Request size for a window: half of it as a power of two, within the limits."""
+        half = 1 << max(window // 2, 1).bit_length() - 1
+        return max(self._options.least, min(self._options.block, half))
+
+    def _ahead(self, position: int, window: int) -> list[ByteRange]:
+        """What of the window after ``position`` is in no block yet, in whole requests.
+
+        Ends where another stream began: what that has read is in the page cache.
+        """
+        prefetch: list[ByteRange] = []
+        if not window:
+            return prefetch
+        size = self._block(window)
+        barrier = min(
+            (c.start for c in self._cursors if c.start >= position and c.position - c.start > size),
+            default=self._size,
+        )
+        end = min(barrier, position + window)
+        index = bisect_right(self._stops, position)
+        while position < end:
+            if index < len(self._starts) and self._starts[index] <= position:
+                position = self._stops[index]
+            else:
+                limit = self._starts[index] if index < len(self._starts) else barrier
+                stop = min(position + size, limit, barrier)
+                if stop > end:
+                    break
+                prefetch.append(self._add(ByteRange(position, stop)))
+                position = stop
+            index += 1
+        return prefetch
+
+    def _add(self, block: ByteRange) -> ByteRange:
+        index = bisect_left(self._starts, block.start)
+        self._starts.insert(index, block.start)
+        self._stops.insert(index, block.stop)
+        return block
+
+    def _sweep(self, reading: ByteRange) -> list[ByteRange]:
+        """Forget and return the blocks that no cursor wants, but those being read now."""
+        suspects, self._suspects = self._suspects, []
+        reaches = [(c.start, c.position, *c.reach(self._options)) for c in self._cursors]
+        drop: list[ByteRange] = []
+        for suspect in suspects:
+            index = bisect_right(self._stops, suspect.start)
+            while index < len(self._starts) and self._starts[index] < suspect.stop:
+                block = ByteRange(self._starts[index], self._stops[index])
+                index += 1
+                if any(
+                    first < block.stop
+                    and block.start < last
+                    and not (start <= block.start and block.stop <= position)
+                    for start, position, first, last in reaches
+                ):
+                    continue
+                if block.start < reading.stop and reading.start < block.stop:
+                    self._suspects.append(block)
+                    continue
+                drop.append(block)
+                index -= 1
+                del self._starts[index], self._stops[index]
+        return drop
+
+
+def _page_up(offset: int) -> int:
+    return -(-offset // PAGE) * PAGE

@@ -1,0 +1,269 @@
+"""Read-ahead: what is fetched for which pattern of reads, without a store."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from phfs.core.objects import ByteRange
+from phfs.core.readahead import KIB, MIB, PAGE, Options, Plan, ReadAhead
+
+OPTIONS = Options()
+SMALL = Options(
+    first=64 * KIB, least=8 * KIB, block=64 * KIB, window=256 * KIB, growth=2, cursors=4
+)
+
+
+class Driver:
+    """Keeps the blocks as a reader would and checks every plan against them."""
+
+    def __init__(self, size: int, options: Options = OPTIONS) -> None:
+        self.size = size
+        self.options = options
+        self.readahead = ReadAhead(size, options)
+        self.blocks: set[ByteRange] = set()
+        self.fetched = 0
+        self.read_bytes = 0
+        self.needed: list[ByteRange] = []
+        self.prefetched: list[ByteRange] = []
+        self.most_kept = 0
+
+    def read(self, offset: int, length: int) -> Plan:
+        length = min(length, self.size - offset)
+        plan = self.readahead.plan(offset, length)
+        for block in plan.drop:
+            self.blocks.remove(block)
+        for block in plan.needed + plan.prefetch:
+            assert 0 <= block.start < block.stop <= self.size
+            assert not any(block.start < b.stop and b.start < block.stop for b in self.blocks)
+            assert block.size <= max(self.options.block, self.options.first, length + 2 * PAGE)
+            self.blocks.add(block)
+            self.fetched += block.size
+        assert set(plan.needed) <= set(plan.blocks) <= self.blocks
+        assert not set(plan.needed) & set(plan.prefetch)
+        position = offset
+        for block in plan.blocks:
+            assert block.start <= position < block.stop
+            position = block.stop
+        assert position >= offset + length
+        assert self.readahead.covers(offset, length) == plan.blocks
+        self.read_bytes += length
+        self.needed += plan.needed
+        self.prefetched += plan.prefetch
+        self.most_kept = max(self.most_kept, sum(block.size for block in self.blocks))
+        return plan
+
+    def read_through(self, start: int, stop: int, step: int) -> None:
+        for offset in range(start, stop, step):
+            self.read(offset, min(step, stop - offset))
+
+
+@pytest.mark.parametrize("size", [1, PAGE, 100_000, MIB, OPTIONS.first])
+def test_a_small_file_is_one_request_wherever_it_is_read(size: int) -> None:
+    for offset in (0, size // 2, size - 1):
+        driver = Driver(size)
+        assert driver.read(offset, 1).needed == [ByteRange(0, size)]
+        driver.read_through(0, size, 16 * KIB)
+        assert driver.fetched == size
+
+
+def test_the_first_request_serves_the_kernels_own_readahead_too() -> None:
+    driver = Driver(1024 * MIB)
+    assert driver.read(0, 128 * KIB) == (
+        [ByteRange(0, MIB + 128 * KIB)],
+        [ByteRange(0, MIB + 128 * KIB)],
+        [],
+        [],
+    )
+    assert driver.read(128 * KIB, 128 * KIB).needed == []
+
+
+@pytest.mark.parametrize("step", [16 * KIB, 128 * KIB, MIB, 1_000_003])
+def test_a_stream_grows_to_full_blocks_with_four_in_flight(step: int) -> None:
+    driver = Driver(512 * MIB)
+    driver.read_through(0, driver.size, step)
+    assert driver.fetched == driver.size
+    assert len(driver.needed) <= 2
+    sizes = [block.size for block in driver.prefetched]
+    assert max(sizes) == sizes[-2] == OPTIONS.block
+    assert sizes[:-1] == sorted(sizes[:-1])
+    assert len(sizes) < 512 // 8 + 12
+    assert driver.most_kept <= OPTIONS.window + 2 * OPTIONS.block
+
+
+def test_once_under_way_the_window_is_kept_full() -> None:
+    driver = Driver(512 * MIB)
+    driver.read_through(0, 64 * MIB, MIB)
+    for offset in range(64 * MIB, 128 * MIB, MIB):
+        driver.read(offset, MIB)
+        ahead = max(block.stop for block in driver.blocks) - (offset + MIB)
+        assert OPTIONS.window - OPTIONS.block <= ahead <= OPTIONS.window
+
+
+def test_a_stream_in_the_middle_is_followed_from_its_second_request() -> None:
+    driver = Driver(512 * MIB)
+    start = 100 * MIB
+    assert driver.read(start, 128 * KIB).prefetch == []
+    assert driver.read(start + 128 * KIB, 128 * KIB).prefetch
+    driver.read_through(start + 256 * KIB, start + 64 * MIB, 128 * KIB)
+    assert len(driver.needed) == 2
+    assert driver.prefetched[-1].size == OPTIONS.block
+
+
+@pytest.mark.parametrize("length", [1, 4 * KIB, 16 * KIB, 128 * KIB, MIB])
+def test_random_reads_fetch_little_more_than_they_ask_for(length: int) -> None:
+    driver = Driver(4096 * MIB)
+    offsets = random.Random(7).sample(range(1, driver.size // MIB, 2), 300)
+    for offset in offsets:
+        plan = driver.read(offset * MIB + 13, length)
+        assert plan.prefetch == []
+        assert sum(block.size for block in plan.needed) <= max(OPTIONS.least, length + 2 * PAGE)
+    assert len(driver.blocks) <= 2 * OPTIONS.cursors
+
+
+@pytest.mark.parametrize("pieces", [2, 4, 8, 64])
+def test_a_random_read_in_pieces_costs_its_growth_at_most(pieces: int) -> None:
+    driver = Driver(4096 * MIB)
+    piece = 128 * KIB
+    for start in random.Random(pieces).sample(range(1, driver.size // (32 * MIB)), 40):
+        driver.read_through(start * 32 * MIB, start * 32 * MIB + pieces * piece, piece)
+    assert driver.fetched <= (1 + OPTIONS.growth) * driver.read_bytes + 40 * OPTIONS.least
+
+
+@pytest.mark.parametrize("streams", [2, 4, 8, 16])
+@pytest.mark.parametrize("step", [128 * KIB, MIB])
+def test_interleaved_streams_each_become_sequential(streams: int, step: int) -> None:
+    share = 64 * MIB
+    driver = Driver(streams * share)
+    for offset in range(0, share, step):
+        for stream in range(streams):
+            driver.read(stream * share + offset, step)
+    assert driver.fetched == driver.size
+    assert len(driver.needed) <= 2 * streams
+    assert driver.most_kept <= streams * (OPTIONS.window + 2 * OPTIONS.block)
+
+
+def test_more_streams_than_cursors_are_still_read() -> None:
+    driver = Driver(64 * MIB, SMALL)
+    for offset in range(0, MIB, 16 * KIB):
+        for stream in range(32):
+            driver.read(stream * 2 * MIB + offset, 16 * KIB)
+    assert driver.fetched < 2 * driver.read_bytes
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_requests_of_one_stream_in_any_order_are_one_stream(order: tuple[int, ...]) -> None:
+    driver = Driver(256 * MIB)
+    driver.read_through(0, 8 * MIB, MIB)
+    demanded = len(driver.needed)
+    for batch in range(8 * MIB, 128 * MIB, 4 * 256 * KIB):
+        for number in order:
+            driver.read(batch + number * 256 * KIB, 256 * KIB)
+    assert len(driver.needed) == demanded
+    assert driver.prefetched[-1].size == OPTIONS.block
+    assert driver.most_kept <= OPTIONS.window + 3 * OPTIONS.block
+
+
+def test_a_stream_that_skips_ahead_stays_fast() -> None:
+    driver = Driver(1024 * MIB)
+    driver.read_through(0, 32 * MIB, MIB)
+    plan = driver.read(40 * MIB, MIB)
+    assert plan.needed == []
+    assert sum(block.size for block in driver.read(41 * MIB, MIB).prefetch) >= OPTIONS.block
+
+
+def test_reading_backwards_fetches_what_is_read() -> None:
+    driver = Driver(64 * MIB)
+    for offset in range(driver.size - 128 * KIB, 32 * MIB, -128 * KIB):
+        driver.read(offset, 128 * KIB)
+    assert driver.fetched == driver.read_bytes
+    assert driver.prefetched == []
+    assert len(driver.blocks) <= 2 * OPTIONS.cursors
+
+
+def test_a_file_read_again_is_a_stream_again() -> None:
+    driver = Driver(64 * MIB)
+    driver.read_through(0, driver.size, MIB)
+    driver.needed.clear()
+    driver.read_through(0, driver.size, MIB)
+    assert len(driver.needed) <= 4
+    assert driver.fetched <= 2 * driver.size
+
+
+def test_what_was_read_is_dropped_but_not_while_it_is_read() -> None:
+    driver = Driver(64 * MIB)
+    for offset in range(0, driver.size, 512 * KIB):
+        plan = driver.read(offset, 512 * KIB)
+        assert not set(plan.drop) & set(plan.blocks)
+        assert all(block.stop <= offset for block in plan.drop)
+        behind = sum(block.size for block in driver.blocks if block.stop <= offset)
+        assert behind <= OPTIONS.block
+
+
+def test_a_block_another_stream_still_reads_is_kept() -> None:
+    driver = Driver(256 * MIB)
+    driver.read_through(0, 64 * MIB, MIB)
+    demanded = len(driver.needed)
+    block = min(block for block in driver.blocks if block.start > 64 * MIB)
+    driver.read_through(block.start + 4 * MIB, block.stop + 8 * MIB, MIB)
+    assert block in driver.blocks
+    driver.read_through(64 * MIB, block.stop, MIB)
+    assert len(driver.needed) == demanded
+    driver.read(block.stop, MIB)
+    assert block not in driver.blocks
+
+
+def test_a_forgotten_block_is_planned_anew() -> None:
+    driver = Driver(64 * MIB)
+    block = driver.read(0, 128 * KIB).needed[0]
+    driver.readahead.forget(block)
+    driver.blocks.remove(block)
+    assert driver.readahead.covers(0, 1) is None
+    assert driver.read(0, 128 * KIB).needed[0].start == 0
+    driver.readahead.forget(ByteRange(5, 6))
+    assert driver.readahead.covers(0, 128 * KIB) is not None
+
+
+@pytest.mark.parametrize("limit", [1, MIB, 8 * MIB, 64 * MIB, 100 * MIB, 512 * MIB, 8192 * MIB])
+def test_options_fit_the_memory_there_is(limit: int) -> None:
+    options = Options.for_memory(limit)
+    assert options.least <= options.block <= options.window <= max(limit // 8, options.least)
+    assert options.first <= max(limit // 8, options.least)
+    assert options.window >= 4 * options.block or options.block == options.least
+    assert Options.for_memory(8192 * MIB) == Options()
+
+
+READ = st.tuples(
+    st.sampled_from(["next", "next", "next", "ahead", "back", "anywhere", "lose"]),
+    st.integers(0, 3),
+    st.integers(1, 200 * KIB),
+    st.integers(0, 4 * MIB - 1),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(size=st.integers(1, 4 * MIB), steps=st.lists(READ, max_size=60))
+def test_any_reads_are_covered_exactly_once(
+    size: int, steps: list[tuple[str, int, int, int]]
+) -> None:
+    driver = Driver(size, SMALL)
+    positions = [0, size // 4, size // 2, size - 1]
+    for kind, stream, length, anywhere in steps:
+        offset = {
+            "next": positions[stream],
+            "ahead": positions[stream] + length,
+            "back": positions[stream] - 2 * length,
+        }.get(kind, anywhere)
+        if kind == "lose" and driver.blocks:
+            lost = sorted(driver.blocks)[anywhere % len(driver.blocks)]
+            driver.blocks.remove(lost)
+            driver.readahead.forget(lost)
+        offset = max(0, offset % size)
+        driver.read(offset, length)
+        positions[stream] = min(offset + length, size - 1)
+    kept = sum(block.size for block in driver.blocks)
+    assert kept <= SMALL.cursors * (SMALL.window + 4 * SMALL.block) + 400 * KIB

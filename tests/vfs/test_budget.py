@@ -1,0 +1,286 @@
+"""The memory budget: hard, fair, and never waiting for what nobody will free."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from phfs.errors import OutOfMemory
+from phfs.vfs.budget import MIB, Budget
+
+
+class Claims:
+    """Acquires in tasks of their own and remembers who got what in which order."""
+
+    def __init__(self, budget: Budget, nursery: trio.Nursery) -> None:
+        self.budget = budget
+        self.nursery = nursery
+        self.granted: list[str] = []
+        self.refused: list[str] = []
+        self.scopes: dict[str, trio.CancelScope] = {}
+
+    async def ask(self, name: str, size: int) -> None:
+        """``name`` begins with r or w; returns when the request is granted, refused or waits."""
+        self.scopes[name] = trio.CancelScope()
+        self.nursery.start_soon(self._acquire, name, size)
+        await wait_all_tasks_blocked()
+
+    async def _acquire(self, name: str, size: int) -> None:
+        with self.scopes[name]:
+            try:
+                await self.budget.acquire(size, for_write=name.startswith("w"))
+            except OutOfMemory:
+                self.refused.append(name)
+            else:
+                self.granted.append(name)
+
+
+def used(budget: Budget) -> tuple[int, int, int]:
+    usage = budget.usage
+    return usage.used, usage.write_used, usage.waiting
+
+
+@pytest.mark.parametrize("reserve", [0, 100, 101, -1])
+def test_the_reserve_is_a_part_of_the_limit(reserve: int) -> None:
+    with pytest.raises(ValueError, match="read_reserve"):
+        Budget(100, read_reserve=reserve)
+
+
+def test_bytes_are_counted_and_never_more_than_the_limit() -> None:
+    budget = Budget(100, read_reserve=40)
+    assert budget.try_acquire(60, for_write=True)
+    assert not budget.try_acquire(1, for_write=True)
+    assert budget.try_acquire(40, for_write=False)
+    assert not budget.try_acquire(1, for_write=False)
+    budget.release(60, for_write=True)
+    budget.release(40, for_write=False)
+    assert budget.usage == (100, 0, 100, 0, 0, 0)
+
+
+def test_readers_may_have_all_of_it() -> None:
+    budget = Budget(100, read_reserve=40)
+    assert budget.try_acquire(100, for_write=False)
+
+
+async def test_a_reader_waits_until_enough_is_released() -> None:
+    budget = Budget(100, read_reserve=40)
+    async with trio.open_nursery() as nursery:
+        claims = Claims(budget, nursery)
+        await claims.ask("r1", 80)
+        await claims.ask("r2", 50)
+        assert used(budget) == (80, 0, 1)
+        budget.release(20, for_write=False)
+        await wait_all_tasks_blocked()
+        assert claims.granted == ["r1"]
+        budget.release(20, for_write=False)
+    assert claims.granted == ["r1", "r2"]
+    assert used(budget) == (90, 0, 0)
+
+
+async def test_the_oldest_is_served_first_and_is_not_overtaken() -> None:
+    budget = Budget(100, read_reserve=40)
+    budget.try_acquire(90, for_write=False)
+    async with trio.open_nursery() as nursery:
+        claims = Claims(budget, nursery)
+        await claims.ask("r1", 50)
+        await claims.ask("w2", 10)
+        await claims.ask("r3", 5)
+        assert not budget.try_acquire(5, for_write=False)
+        assert not budget.try_acquire(5, for_write=True)
+        assert claims.granted == []
+        budget.release(45, for_write=False)
+        await wait_all_tasks_blocked()
+        assert claims.granted == ["r1"]
+        budget.release(5, for_write=False)
+        await wait_all_tasks_blocked()
+        assert claims.granted == ["r1", "w2"]
+        budget.release(5, for_write=False)
+    assert claims.granted == ["r1", "w2", "r3"]
+
+
+async def test_a_writer_without_a_share_does_not_hold_up_readers() -> None:
+    budget = Budget(100, read_reserve=40)
+    budget.try_acquire(60, for_write=True)
+    budget.mark_in_flight(60)
+    async with trio.open_nursery() as nursery:
+        claims = Claims(budget, nursery)
+        await claims.ask("w1", 10)
+        await claims.ask("r2", 40)
+        assert claims.granted == ["r2"]
+        assert not budget.try_acquire(1, for_write=False)
+        budget.release(40, for_write=False)
+        assert budget.try_acquire(40, for_write=False)
+        budget.release(10, for_write=True, in_flight=True)
+    assert claims.granted == ["r2", "w1"]
+
+
+async def test_a_write_nobody_can_help_is_refused_with_the_number_of_files() -> None:
+    budget = Budget(32 * MIB, read_reserve=8 * MIB)
+    assert budget.try_acquire(24 * MIB, for_write=True)
+    with pytest.raises(OutOfMemory) as refused:
+        await budget.acquire(1, for_write=True)
+    assert "24 MiB" in refused.value.why
+    assert "about 4 of them" in refused.value.why
+    assert "--memory-limit" in refused.value.advice
+    assert used(budget) == (24 * MIB, 24 * MIB, 0)
+
+
+async def test_more_than_there_will_ever_be_is_refused_at_once() -> None:
+    budget = Budget(100, read_reserve=40)
+    budget.try_acquire(10, for_write=True)
+    budget.mark_in_flight(10)
+    for size, for_write in ((61, True), (101, False)):
+        with pytest.raises(OutOfMemory):
+            await budget.acquire(size, for_write=for_write)
+
+
+async def test_waiters_are_refused_when_the_last_upload_ends_without_helping() -> None:
+    budget = Budget(100, read_reserve=40)
+    budget.try_acquire(60, for_write=True)
+    budget.mark_in_flight(10)
+    async with trio.open_nursery() as nursery:
+        claims = Claims(budget, nursery)
+        await claims.ask("w1", 20)
+        await claims.ask("w2", 5)
+        assert used(budget) == (60, 60, 2)
+        budget.release(10, for_write=True, in_flight=True)
+    assert claims.refused == ["w1"]
+    assert claims.granted == ["w2"]
+
+
+async def test_waiters_are_refused_when_an_upload_keeps_its_bytes() -> None:
+    budget = Budget(100, read_reserve=40)
+    budget.try_acquire(60, for_write=True)
+    budget.mark_in_flight(30)
+    async with trio.open_nursery() as nursery:
+        claims = Claims(budget, nursery)
+        await claims.ask("w1", 20)
+        budget.mark_held(15)
+        await wait_all_tasks_blocked()
+        assert claims.refused == []
+        budget.mark_held(15)
+    assert claims.refused == ["w1"]
+
+
+async def test_a_writer_waits_for_memory_that_readers_have() -> None:
+    budget = Budget(100, read_reserve=40)
+    budget.try_acquire(90, for_write=False)
+    async with trio.open_nursery() as nursery:
+        claims = Claims(budget, nursery)
+        await claims.ask("w1", 20)
+        assert (claims.granted, claims.refused) == ([], [])
+        budget.release(10, for_write=False)
+    assert claims.granted == ["w1"]
+
+
+async def test_a_cancelled_waiter_leaves_the_queue_and_lets_the_next_go() -> None:
+    budget = Budget(100, read_reserve=40)
+    budget.try_acquire(70, for_write=False)
+    async with trio.open_nursery() as nursery:
+        claims = Claims(budget, nursery)
+        await claims.ask("r1", 50)
+        await claims.ask("r2", 30)
+        claims.scopes["r1"].cancel()
+    assert claims.granted == ["r2"]
+    assert used(budget) == (100, 0, 0)
+
+
+async def test_bytes_granted_to_a_waiter_that_is_cancelled_come_back() -> None:
+    budget = Budget(100, read_reserve=40)
+    budget.try_acquire(100, for_write=False)
+    async with trio.open_nursery() as nursery:
+        claims = Claims(budget, nursery)
+        await claims.ask("r1", 50)
+        await claims.ask("r2", 50)
+        claims.scopes["r1"].cancel()
+        budget.release(50, for_write=False)
+    assert "r2" in claims.granted
+    assert used(budget)[0] == 50 + 50 * len(claims.granted)
+
+
+async def test_idle_memory_is_freed_before_anybody_waits() -> None:
+    budget = Budget(100, read_reserve=40)
+    idle = [30, 30, 30]
+    wanted_of_me: list[int] = []
+
+    def reclaim(wanted: int) -> int:
+        wanted_of_me.append(wanted)
+        if not idle:
+            return 0
+        size = idle.pop()
+        budget.release(size, for_write=False)
+        return size
+
+    budget.add_reclaimer(reclaim)
+    budget.add_reclaimer(reclaim)
+    assert budget.try_acquire(90, for_write=False)
+    assert not budget.try_acquire(20, for_write=True, reclaim=False)
+    assert wanted_of_me == []
+    await budget.acquire(20, for_write=True)
+    assert wanted_of_me == [10]
+    assert not budget.try_acquire(100, for_write=False)
+    assert budget.usage.used == 20
+
+
+async def test_a_waiter_is_served_when_memory_becomes_idle_later() -> None:
+    budget = Budget(100, read_reserve=40)
+    idle: list[int] = []
+
+    def reclaim(wanted: int) -> int:
+        freed = sum(idle)
+        idle.clear()
+        if freed:
+            budget.release(freed, for_write=False)
+        return freed
+
+    budget.add_reclaimer(reclaim)
+    budget.try_acquire(100, for_write=False)
+    async with trio.open_nursery() as nursery:
+        claims = Claims(budget, nursery)
+        await claims.ask("r1", 30)
+        idle.append(40)
+        budget.reconsider()
+    assert claims.granted == ["r1"]
+    assert budget.usage.used == 90
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_any_mix_of_clients_ends_within_the_limit(seed: int, autojump_clock: object) -> None:
+    chance = random.Random(seed)
+    budget = Budget(1000, read_reserve=250)
+    refused = 0
+
+    def check() -> None:
+        usage = budget.usage
+        assert usage.used <= 1000
+        assert usage.in_flight <= usage.write_used <= 750
+
+    async def client(*, writes: bool) -> None:
+        nonlocal refused
+        for _ in range(30):
+            size = chance.randint(1, 400)
+            with trio.move_on_after(chance.choice([0.5, 1000])) as scope:
+                try:
+                    await budget.acquire(size, for_write=writes)
+                except OutOfMemory:
+                    refused += 1
+                    continue
+            if scope.cancelled_caught:
+                continue
+            check()
+            await trio.sleep(chance.random())
+            if writes:
+                budget.mark_in_flight(size)
+                await trio.sleep(chance.random())
+            budget.release(size, for_write=writes, in_flight=writes)
+
+    with trio.fail_after(3600):
+        async with trio.open_nursery() as nursery:
+            for number in range(12):
+                nursery.start_soon(lambda writes: client(writes=writes), number % 2 == 0)
+    assert used(budget) == (0, 0, 0)
+    assert budget.usage.in_flight == 0
+    assert refused < 12 * 30

@@ -1,0 +1,300 @@
+"""The fetcher, its blocks and its pool of buffers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from phfs.core.objects import ByteRange
+from phfs.core.readahead import KIB, MIB
+from phfs.errors import ServerFault, TimedOut
+from phfs.s3.memory import MemoryStore
+from phfs.vfs.blocks import Block, Pool, capacity_for
+from phfs.vfs.budget import Budget
+from phfs.vfs.fetcher import Fetcher
+from tests.vfs.reading import Rig, rig
+
+
+class Keeper:
+    """A source that keeps every block it is told to and gives up idle ones, newest first."""
+
+    def __init__(self, made: Rig, key: str = "data") -> None:
+        self.key = key
+        self.etag = made.etag
+        self.fetcher = made.fetcher
+        self.blocks: list[Block] = []
+        self.failed: list[Block] = []
+        made.fetcher.used(self)
+
+    def keep(self, start: int, size: int, *, ahead: bool = False) -> Block | None:
+        begin = self.fetcher.start_ahead if ahead else self.fetcher.start
+        block = begin(self, ByteRange(start, start + size))
+        if block is not None:
+            self.blocks.append(block)
+        return block
+
+    def drop(self, block: Block) -> None:
+        self.blocks.remove(block)
+        block.kept = False
+        self.fetcher.settle(block)
+
+    def lost(self, block: Block) -> None:
+        self.blocks.remove(block)
+        self.failed.append(block)
+
+    def give_up(self, wanted: int) -> int:
+        freed = 0
+        for block in [block for block in self.blocks if block.idle]:
+            if freed < wanted:
+                self.blocks.remove(block)
+                freed += self.fetcher.discard(block)
+        return freed
+
+    def close(self) -> None:
+        for block in list(self.blocks):
+            self.drop(block)
+        self.fetcher.closed(self)
+
+
+async def test_a_block_is_filled_by_one_request() -> None:
+    async with rig() as made:
+        block = Keeper(made).keep(5, MIB)
+        assert block is not None
+        await block.wait(5 + MIB)
+        assert block.view(5, 5 + MIB) == made.data[5 : 5 + MIB]
+        assert block.view(6, 8) == made.data[6:8]
+        assert made.store.count("get") == 1
+        await wait_all_tasks_blocked()
+        assert block.idle
+
+
+async def test_only_so_many_requests_run_ahead_and_demand_is_not_held_up(
+    autojump_clock: MockClock,
+) -> None:
+    async with rig(max_ahead=2) as made:
+        made.store.latency = 1
+        keeper = Keeper(made)
+        ahead = [keeper.keep(number * MIB, MIB, ahead=True) for number in range(4)]
+        assert [block is not None for block in ahead] == [True, True, False, False]
+        assert keeper.keep(8 * MIB, MIB) is not None
+        await trio.sleep(1.5)
+        assert keeper.keep(2 * MIB, MIB, ahead=True) is not None
+
+
+async def test_prefetch_takes_no_memory_from_what_is_kept_but_demand_does() -> None:
+    async with rig(limit=4 * MIB) as made:
+        keeper = Keeper(made)
+        for number in range(4):
+            keeper.keep(number * MIB, MIB)
+        await wait_all_tasks_blocked()
+        assert keeper.keep(4 * MIB, MIB, ahead=True) is None
+        assert len(keeper.blocks) == 4
+        assert keeper.keep(4 * MIB, MIB) is not None
+        assert len(keeper.blocks) == 4
+
+
+async def test_what_is_read_or_under_way_is_not_given_up(autojump_clock: MockClock) -> None:
+    async with rig(limit=2 * MIB) as made:
+        keeper = Keeper(made)
+        pinned = keeper.keep(0, MIB)
+        assert pinned is not None
+        pinned.pins = 1
+        await wait_all_tasks_blocked()
+        made.store.latency = 1
+        assert keeper.keep(MIB, MIB) is not None
+        assert keeper.keep(2 * MIB, MIB) is None
+        pinned.pins = 0
+        assert keeper.keep(2 * MIB, MIB) is not None
+        assert pinned not in keeper.blocks
+
+
+async def test_the_source_read_last_is_the_last_to_give_up() -> None:
+    async with rig(limit=4 * MIB) as made:
+        one, two = Keeper(made), Keeper(made)
+        for keeper in (one, two):
+            keeper.keep(0, MIB)
+            keeper.keep(MIB, MIB)
+        made.fetcher.used(one)
+        await wait_all_tasks_blocked()
+        one.keep(4 * MIB, MIB)
+        assert (len(one.blocks), len(two.blocks)) == (3, 1)
+
+
+async def test_a_waiter_gets_memory_when_a_request_ends_and_its_block_is_idle(
+    autojump_clock: MockClock,
+) -> None:
+    async with rig(limit=2 * MIB) as made:
+        made.store.latency = 1
+        keeper = Keeper(made)
+        keeper.keep(0, MIB)
+        keeper.keep(MIB, MIB)
+        with trio.fail_after(1.5):
+            buffer = await made.fetcher.buffer(MIB)
+        made.fetcher.give_back(buffer)
+
+
+async def test_a_failed_block_is_reported_and_its_memory_comes_back() -> None:
+    async with rig() as made:
+        made.store.fail(ServerFault("broken"), kind="get", times=math.inf)
+        keeper = Keeper(made)
+        block = keeper.keep(0, MIB)
+        assert block is not None
+        block.pins = 1
+        with pytest.raises(ServerFault):
+            await block.wait(1)
+        assert (keeper.blocks, keeper.failed) == ([], [block])
+        block.pins = 0
+        made.fetcher.settle(block)
+
+
+async def test_a_request_nobody_wants_is_cancelled_and_keeps_its_buffer_until_it_ended(
+    autojump_clock: MockClock,
+) -> None:
+    async with rig() as made:
+        made.store.byte_seconds = 1 / MIB
+        keeper = Keeper(made)
+        block = keeper.keep(0, 8 * MIB)
+        assert block is not None
+        await trio.sleep(1)
+        states = [(block.cancelled, block.free)]
+        keeper.drop(block)
+        states.append((block.cancelled, block.free))
+        await trio.sleep(0.25)
+        states.append((block.cancelled, block.free))
+        assert states == [(False, False), (True, False), (True, True)]
+        assert isinstance(block.error, TimedOut)
+        assert block.filled < 2 * MIB
+
+
+async def test_stopping_the_mount_ends_waiting_and_frees_everything() -> None:
+    async with trio.open_nursery() as outer, rig() as made:
+        async with trio.open_nursery() as nursery:
+            fetcher = Fetcher(made.store, made.budget, nursery)
+            gate = made.store.hold(kind="get")
+            keeper = Keeper(made)
+            keeper.fetcher = fetcher
+            block = keeper.keep(0, MIB)
+            assert block is not None
+
+            @outer.start_soon
+            async def attempt() -> None:
+                with pytest.raises(TimedOut, match="stopped"):
+                    await block.wait(1)
+
+            await gate.reached.wait()
+            nursery.cancel_scope.cancel()
+        await wait_all_tasks_blocked()
+        fetcher.close()
+
+
+async def test_freed_buffers_are_used_again_for_similar_sizes() -> None:
+    async with rig() as made:
+        keeper = Keeper(made)
+        first = keeper.keep(0, 8 * MIB)
+        assert first is not None
+        await wait_all_tasks_blocked()
+        keeper.drop(first)
+        await wait_all_tasks_blocked()
+        assert made.budget.usage.used == 8 * MIB
+        small = keeper.keep(0, MIB)
+        again = keeper.keep(8 * MIB, 7 * MIB)
+        assert small is not None
+        assert again is not None
+        assert again.store_buffer is first.store_buffer
+        assert len(again.buffer) == 7 * MIB
+        assert small.store_buffer is not first.store_buffer
+        assert made.budget.usage.used == 9 * MIB
+
+
+async def test_the_pool_keeps_the_newest_buffers_and_gives_all_up_when_asked() -> None:
+    budget = Budget(64 * MIB, read_reserve=MIB)
+    pool = Pool(budget, trio.lowlevel.current_trio_token(), spare_limit=4 * MIB)
+    buffers = [await pool.wait(MIB * number) for number in (1, 2, 3)]
+    small = await pool.wait(100)
+    for buffer in (*buffers, small):
+        pool.give_back(buffer)
+    assert budget.usage.used == 6 * MIB + 100
+    await wait_all_tasks_blocked()
+    assert budget.usage.used == 3 * MIB
+    assert pool.take(3 * MIB, reclaim=False) is buffers[2]
+    pool.give_back(buffers[2])
+    assert budget.try_acquire(63 * MIB, for_write=True)
+    assert budget.usage.used == 63 * MIB
+    await wait_all_tasks_blocked()
+    assert budget.usage.used == 63 * MIB
+
+
+@pytest.mark.parametrize(
+    ("size", "capacity"),
+    [
+        (1, 1),
+        (64 * KIB - 1, 64 * KIB - 1),
+        (64 * KIB, 64 * KIB),
+        (64 * KIB + 1, 128 * KIB),
+        (8 * MIB, 8 * MIB),
+    ],
+)
+def test_capacities(size: int, capacity: int) -> None:
+    assert capacity_for(size) == capacity
+
+
+class Token:
+    """Stands for the loop: notes what would run in it."""
+
+    def __init__(self) -> None:
+        self.scheduled: list[Callable[[], object]] = []
+
+    def run_sync_soon(self, call: Callable[[], object], *, idempotent: bool) -> None:
+        assert idempotent
+        self.scheduled.append(call)
+
+
+async def test_progress_wakes_the_loop_only_when_somebody_waits_for_it() -> None:
+    token = Token()
+    block = Block(ByteRange(100, 200), bytearray(100), cast(Any, token), ahead=False)
+    block.advance(10)
+    assert token.scheduled == []
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(block.wait, 150)
+        nursery.start_soon(block.wait, 130)
+        await wait_all_tasks_blocked()
+        block.advance(29)
+        assert token.scheduled == []
+        block.advance(30)
+        token.scheduled.pop()()
+        await wait_all_tasks_blocked()
+        assert len(nursery.child_tasks) == 1
+        block.advance(49)
+        assert token.scheduled == []
+        block.advance(60)
+        token.scheduled.pop()()
+    await block.wait(160)
+
+
+async def test_a_waiter_learns_of_the_end() -> None:
+    block = Block(ByteRange(0, 10), bytearray(10), cast(Any, Token()), ahead=False)
+    block.advance(5)
+    async with trio.open_nursery() as nursery:
+
+        @nursery.start_soon
+        async def attempt() -> None:
+            with pytest.raises(ServerFault):
+                await block.wait(6)
+
+        await wait_all_tasks_blocked()
+        block.finish(ServerFault("cut"))
+    await block.wait(5)
+
+
+async def test_options_follow_the_budget() -> None:
+    async with trio.open_nursery() as nursery:
+        store = MemoryStore(lambda: 0.0)
+        small = Fetcher(store, Budget(8 * MIB, read_reserve=MIB), nursery)
+        large = Fetcher(store, Budget(512 * MIB, read_reserve=MIB), nursery)
+    assert small.options.window == MIB
+    assert large.options.window == 32 * MIB
