@@ -16,7 +16,7 @@ library and no layer. Everybody may import it.
     └── StoreError             the object store refused or failed
         ├── NoSuchKey · NoSuchBucket · NoSuchUpload · AccessDenied · BadCredentials
         ├── PreconditionFailed · InvalidKey · KeyTooLong · InvalidRequest
-        ├── QuotaExceeded · StorageFull · TooLarge · Archived · NotSupported
+        ├── QuotaExceeded · StorageFull · TooLarge · Archived · NotSupported · UntrustedServer
         └── TransientError     may go away by itself; the only ones that are retried
             └── Throttled · ServerFault · TimedOut · ConnectionFailed · Corrupted
 """
@@ -214,6 +214,12 @@ class Archived(StoreError):
 
 class NotSupported(StoreError):
     """The store does not implement the request."""
+
+
+class UntrustedServer(StoreError):
+    """The store's certificate does not prove that it is the store."""
+
+    default_advice = "Give the certificate that vouches for it with --ca-bundle."
 
 
 class TransientError(StoreError):

@@ -1,0 +1,222 @@
+"""What the store's answers mean: errors as values of the tree, headers as objects.
+
+Owns the one table of S3's error codes (S3 API reference, "Error responses"; MinIO's
+``cmd/api-errors.go``; radosgw's ``rgw_common.cc``) and the reading of headers. Pure; called by
+``exchange`` and ``client``.
+"""
+
+from __future__ import annotations
+
+import email.errors
+import email.header
+import email.utils
+from email.message import Message
+from typing import NamedTuple
+
+from phfs import errors
+from phfs.core.objects import Attributes, ETag, ObjectInfo, Stored
+from phfs.errors import Corrupted, StoreError
+from phfs.s3 import xml
+from phfs.s3.store import Described
+
+CODES: dict[str, type[StoreError]] = {
+    "AccessDenied": errors.AccessDenied,
+    "AccountProblem": errors.AccessDenied,
+    "AllAccessDisabled": errors.AccessDenied,
+    "AuthorizationHeaderMalformed": errors.BadCredentials,
+    "BadDigest": errors.Corrupted,
+    "BucketAlreadyOwnedByYou": errors.InvalidRequest,
+    "ConditionalRequestConflict": errors.Throttled,
+    "EntityTooLarge": errors.TooLarge,
+    "ExpiredToken": errors.BadCredentials,
+    "IncompleteBody": errors.Corrupted,
+    "InsufficientStorage": errors.StorageFull,
+    "InternalError": errors.ServerFault,
+    "InvalidAccessKeyId": errors.BadCredentials,
+    "InvalidBucketName": errors.NoSuchBucket,
+    "InvalidDigest": errors.Corrupted,
+    "InvalidObjectName": errors.InvalidKey,
+    "InvalidObjectState": errors.Archived,
+    "InvalidRange": errors.InvalidRequest,
+    "InvalidToken": errors.BadCredentials,
+    "InvalidTokenId": errors.BadCredentials,
+    "InvalidURI": errors.InvalidKey,
+    "KeyTooLongError": errors.KeyTooLong,
+    "MethodNotAllowed": errors.NotSupported,
+    "NoSuchBucket": errors.NoSuchBucket,
+    "NoSuchKey": errors.NoSuchKey,
+    "NoSuchUpload": errors.NoSuchUpload,
+    "NoSuchVersion": errors.NoSuchKey,
+    "NotImplemented": errors.NotSupported,
+    "NotSignedUp": errors.AccessDenied,
+    "ObjectExistsAsDirectory": errors.InvalidKey,
+    "OperationAborted": errors.Throttled,
+    "ParentIsObject": errors.InvalidKey,
+    "PreconditionFailed": errors.PreconditionFailed,
+    "QuotaExceeded": errors.QuotaExceeded,
+    "RequestExpired": errors.BadCredentials,
+    "RequestTimeTooSkewed": errors.BadCredentials,
+    "RequestTimeout": errors.TimedOut,
+    "ServiceUnavailable": errors.Throttled,
+    "SignatureDoesNotMatch": errors.BadCredentials,
+    "SlowDown": errors.Throttled,
+    "SlowDownRead": errors.Throttled,
+    "SlowDownWrite": errors.Throttled,
+    "TemporarilyUnavailable": errors.Throttled,
+    "TokenRefreshRequired": errors.BadCredentials,
+    "TooManyRequests": errors.Throttled,
+    "UserQuotaExceeded": errors.QuotaExceeded,
+    "XAmzContentChecksumMismatch": errors.Corrupted,
+    "XAmzContentSHA256Mismatch": errors.Corrupted,
+    "XMinioAdminBucketQuotaExceeded": errors.QuotaExceeded,
+    "XMinioBackendDown": errors.ServerFault,
+    "XMinioInvalidObjectName": errors.InvalidKey,
+    "XMinioInvalidResourceName": errors.InvalidKey,
+    "XMinioObjectExistsAsDirectory": errors.InvalidKey,
+    "XMinioParentIsObject": errors.InvalidKey,
+    "XMinioServerNotInitialized": errors.ServerFault,
+    "XMinioStorageFull": errors.StorageFull,
+}
+
+STATUSES: dict[int, type[StoreError]] = {
+    304: errors.PreconditionFailed,
+    401: errors.BadCredentials,
+    403: errors.AccessDenied,
+    404: errors.NoSuchKey,
+    405: errors.NotSupported,
+    408: errors.TimedOut,
+    409: errors.Throttled,
+    411: errors.InvalidRequest,
+    412: errors.PreconditionFailed,
+    413: errors.TooLarge,
+    414: errors.KeyTooLong,
+    416: errors.InvalidRequest,
+    429: errors.Throttled,
+    501: errors.NotSupported,
+    503: errors.Throttled,
+    507: errors.StorageFull,
+}
+"""For answers without a code: those to HEAD, and those of proxies."""
+
+REFUSED_BESIDE = frozenset(
+    {
+        "ObjectExistsAsDirectory",
+        "ParentIsObject",
+        "XMinioObjectExistsAsDirectory",
+        "XMinioParentIsObject",
+    }
+)
+"""Codes of stores that keep objects as files and cannot hold ``a`` beside ``a/b``."""
+
+_KEPT_HEADERS = (
+    "Cache-Control",
+    "Content-Disposition",
+    "Content-Encoding",
+    "Content-Language",
+    "Expires",
+)
+
+
+class Reply(NamedTuple):
+    """An answer read to its end."""
+
+    status: int
+    headers: Message
+    body: bytes
+
+
+def failure_of(reply: Reply) -> xml.Failure:
+    """The code and message of an error answer; the code is empty if it has none."""
+    if not reply.body:
+        return xml.Failure("", "")
+    try:
+        root = xml.parse(reply.body)
+    except Corrupted:
+        return xml.Failure("", reply.body[:200].decode("utf-8", "replace").strip())
+    return xml.failure(root)
+
+
+def error_class(status: int, code: str) -> type[StoreError]:
+    """The class of an error answer: by its code, else by its status."""
+    if code in CODES:
+        return CODES[code]
+    if status in STATUSES:
+        return STATUSES[status]
+    if status >= 500:
+        return errors.ServerFault
+    return errors.InvalidRequest if status >= 400 else errors.ServerFault
+
+
+def error_of(subject: str, status: int, failure: xml.Failure) -> StoreError:
+    """The error an answer stands for; its sentence names ``subject``, code and message."""
+    said = failure.code or f"HTTP status {status}"
+    if failure.message:
+        said += f": {failure.message}"
+    kind = error_class(status, failure.code)
+    if failure.code in REFUSED_BESIDE:
+        return kind(
+            f"{subject}: this object store cannot hold both an object and others below its name "
+            f"({said})"
+        )
+    if kind is errors.BadCredentials and failure.code in ("RequestTimeTooSkewed", "RequestExpired"):
+        return kind(f"{subject}: the object store said {said}", "Set this machine's clock.")
+    return kind(f"{subject}: the object store said {said}")
+
+
+def described(key: str, headers: Message) -> Described:
+    """What a HEAD says about an object. Raises ``Corrupted`` if it says no size or version."""
+    prefix = "x-amz-meta-"
+    metadata = {
+        name.lower().removeprefix(prefix): _text(value)
+        for name, value in headers.items()
+        if name.lower().startswith(prefix)
+    }
+    storage_class = headers.get("x-amz-storage-class")
+    attributes = Attributes(
+        content_type=headers.get("Content-Type"),
+        storage_class=None if storage_class == "STANDARD" else storage_class,
+        metadata=metadata,
+        headers={name: _text(headers[name]) for name in _KEPT_HEADERS if name in headers},
+    )
+    try:
+        size = int(headers["Content-Length"] or "")
+        tag_count = int(headers.get("x-amz-tagging-count", "0"))
+    except (TypeError, ValueError):
+        raise Corrupted(f"{key}: the object store does not say how large the object is") from None
+    info = ObjectInfo(key, size, etag_of(key, headers), moment_of(headers, "Last-Modified"))
+    return Described(info, attributes, tag_count)
+
+
+def stored(key: str, headers: Message) -> Stored:
+    """What the answer to a PUT says: the version, at the time of the answer."""
+    return Stored(etag_of(key, headers), moment_of(headers, "Date"))
+
+
+def etag_of(key: str, headers: Message) -> ETag:
+    """The ETag header. Raises ``Corrupted`` if there is none."""
+    etag = xml.unquoted(headers.get("ETag", ""))
+    if not etag:
+        raise Corrupted(f"{key}: the object store does not say which version this is")
+    return etag
+
+
+def moment_of(headers: Message, name: str) -> int:
+    """A date in a header, in epoch seconds; 0 if it is missing or no date."""
+    try:
+        return int(email.utils.parsedate_to_datetime(headers.get(name, "")).timestamp())
+    except ValueError:
+        return 0
+
+
+def _text(value: str) -> str:
+    """A header's value as its sender wrote it.
+
+    Stores send other text than ASCII as UTF-8, which ``http.client`` reads as Latin-1, or encoded
+    (RFC 2047; S3 user guide, "Working with object metadata").
+    """
+    try:
+        if "=?" in value:
+            return str(email.header.make_header(email.header.decode_header(value)))
+        return value.encode("latin-1").decode()
+    except (UnicodeError, LookupError, email.errors.MessageError):
+        return value

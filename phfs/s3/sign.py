@@ -1,0 +1,117 @@
+"""Signs requests (AWS Signature Version 4) with botocore's signer.
+
+Owns the clock's offset against the store's, the region signed for, and the signing key of the day.
+Bodies are not part of the signature: a CRC32C, itself a signed header, protects them at a
+thirtieth of the cost of a SHA-256. Called by ``exchange`` in worker threads.
+"""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from botocore.auth import SIGV4_TIMESTAMP, UNSIGNED_PAYLOAD, S3SigV4Auth
+from botocore.credentials import Credentials
+from botocore.exceptions import BotoCoreError
+
+from phfs.errors import BadCredentials
+
+_Base: Any = S3SigV4Auth
+"""Typed loosely: the stubs leave out what is overridden here."""
+
+
+class _Request:
+    """What botocore's signer asks of a request. ``headers`` get those that make the signature."""
+
+    __slots__ = ("body", "context", "headers", "method", "params", "url")
+
+    def __init__(self, method: str, url: str, headers: dict[str, str]) -> None:
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.params: dict[str, str] = {}
+        self.body = None
+        self.context: dict[str, Any] = {}
+
+
+class _Signed(dict[str, str]):
+    """The headers that are signed, by lower-case name, as botocore reads them."""
+
+    def get_all(self, name: str) -> list[str]:
+        """The values of a header; each has one."""
+        return [self[name]]
+
+
+class _Auth(_Base):  # type: ignore[misc]
+    """botocore's signer with an offset to its clock, and the body left out of the signature.
+
+    What is the same for all requests of a day is computed once, and headers are kept in a plain
+    dictionary: 62 us become 19 for each request.
+    """
+
+    def __init__(self, credentials: Any, region: str, offset: datetime.timedelta) -> None:
+        super().__init__(credentials, "s3", region)
+        self._offset = offset
+        self._key_of_day: tuple[str, bytes] = ("", b"")
+
+    def payload(self, request: Any) -> str:  # noqa: ARG002 (the interface is botocore's)
+        return str(UNSIGNED_PAYLOAD)
+
+    def headers_to_sign(self, request: Any) -> _Signed:
+        """All headers: the signature protects the range and the conditions, too."""
+        return _Signed({name.lower(): value for name, value in request.headers.items()})
+
+    def signature(self, string_to_sign: str, request: Any) -> str:
+        """The signature, with the signing key of the request's day."""
+        day = request.context["timestamp"][:8]
+        known, key = self._key_of_day
+        if known != day:
+            key = f"AWS4{self.credentials.secret_key}".encode()
+            for part in (day, self._region_name, self._service_name, "aws4_request"):
+                key = self._sign(key, part)
+            self._key_of_day = (day, key)
+        return str(self._sign(key, string_to_sign, hex=True))
+
+    def _modify_request_before_signing(self, request: Any) -> None:
+        if self._offset:
+            now = datetime.datetime.now(datetime.UTC) + self._offset
+            request.context["timestamp"] = now.strftime(SIGV4_TIMESTAMP)
+        super()._modify_request_before_signing(request)
+
+
+class Signer:
+    """Signs for one store. ``credentials`` may renew themselves; each request uses one state."""
+
+    def __init__(self, credentials: Credentials, region: str) -> None:
+        self.region = region
+        self._credentials = credentials
+        self._offset = datetime.timedelta()
+        self._auth: _Auth | None = None
+
+    def sign(self, method: str, url: str, headers: dict[str, str]) -> None:
+        """Add date, token and signature to ``headers``, which must have ``Host``.
+
+        Raises ``BadCredentials`` when temporary keys cannot be renewed.
+        """
+        try:
+            frozen = self._credentials.get_frozen_credentials()
+        except BotoCoreError as error:
+            raise BadCredentials(f"the keys cannot be renewed: {error}") from error
+        auth = self._auth
+        if auth is None or auth.credentials != frozen:
+            auth = self._auth = _Auth(frozen, self.region, self._offset)
+        auth.add_auth(_Request(method, url, headers))
+
+    def move_to(self, region: str) -> None:
+        """Sign for another region from now on."""
+        self.region = region
+        self._auth = None
+
+    def now(self) -> datetime.datetime:
+        """The time requests are signed with."""
+        return datetime.datetime.now(datetime.UTC) + self._offset
+
+    def set_clock(self, store_now: datetime.datetime) -> None:
+        """Sign with the store's clock from now on."""
+        self._offset = store_now - datetime.datetime.now(datetime.UTC)
+        self._auth = None
