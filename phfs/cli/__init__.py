@@ -1,0 +1,5 @@
+"""The commands ``phfs-mount`` and ``phfs``: arguments, checks of the machine, exit codes, daemon.
+
+Exit codes: 0 done, 1 the mount (or the command) failed, 2 usage or configuration is wrong. Imports
+nothing heavy before the options are known to be right.
+"""

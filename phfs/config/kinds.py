@@ -1,0 +1,169 @@
+"""The kinds of value an option can have: how a text becomes one, and what is asked for if not.
+
+Owns the checks of single values; what two options must not say together is in ``load``. Used by the
+table in ``mount``.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+MAX_PREFIX = 768
+"""Bytes of a prefix: a key has at most 1024 (S3 API reference) and needs room for a whole name."""
+
+
+class Kind(NamedTuple):
+    """``parse`` makes a value from a text or raises ``ValueError``; ``expected`` is what to give
+    instead, as the end of a sentence; ``metavar`` stands for the value in the help."""
+
+    parse: Callable[[str], object]
+    expected: str
+    metavar: str
+
+
+def matching(pattern: str, expected: str, metavar: str) -> Kind:
+    """A text that matches a regular expression as a whole."""
+
+    def parse(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(text)
+        return text
+
+    return Kind(parse, expected, metavar)
+
+
+def choice(*choices: str) -> Kind:
+    """One of a few words."""
+    *others, last = choices
+
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(text)
+        return text
+
+    return Kind(parse, f"{', '.join(others)} or {last}", "|".join(choices))
+
+
+def seconds(least: float, most: float) -> Kind:
+    """A duration; fractions are allowed."""
+
+    def parse(text: str) -> float:
+        number = float(text)
+        if not (math.isfinite(number) and least <= number <= most):
+            raise ValueError(text)
+        return number
+
+    return Kind(parse, f"a number of seconds from {least:g} to {most:g}", "SECONDS")
+
+
+def whole(least: int, most: int, unit: str = "", *, scale: int = 1) -> Kind:
+    """A whole number of ``unit``s; the value is ``scale`` times the number given."""
+
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+            raise ValueError(text)
+        return int(text) * scale
+
+    of_unit = f" of {unit}" if unit else ""
+    return Kind(parse, f"a whole number{of_unit} from {least} to {most}", "N")
+
+
+def _parse_on_off(text: str) -> bool:
+    word = text.lower()
+    if word in ("on", "yes", "true", "1"):
+        return True
+    if word in ("off", "no", "false", "0"):
+        return False
+    raise ValueError(text)
+
+
+def _parse_mode(text: str) -> int:
+    if not re.fullmatch(r"(0o?)?[0-7]{1,3}", text):
+        raise ValueError(text)
+    return int(text.removeprefix("0o"), 8)
+
+
+def _parse_path(text: str) -> Path:
+    if not text or "\0" in text:
+        raise ValueError(text)
+    return Path(os.path.realpath(os.path.expanduser(text)))
+
+
+def _parse_readable_file(text: str) -> Path:
+    path = _parse_path(text)
+    if not (path.is_file() and os.access(path, os.R_OK)):
+        raise ValueError(text)
+    return path
+
+
+def _parse_endpoint(text: str) -> str:
+    url = urlsplit(text)
+    plain = not (url.username or url.password or url.query or url.fragment)
+    # Reading the port is what makes urlsplit check it.
+    if url.scheme not in ("http", "https") or not url.hostname or not plain or url.port == 0:
+        raise ValueError(text)
+    return text.rstrip("/")
+
+
+def is_group(name: str) -> bool:
+    """Whether a group of this name has a directory of its own under ``groups/``."""
+    if name in ("", ".", "..") or "/" in name or re.search(r"[\x00-\x1f\x7f]", name):
+        return False
+    try:
+        return len(name.encode()) <= MAX_PREFIX // 2
+    except UnicodeEncodeError:
+        return False
+
+
+def _parse_group(text: str) -> str:
+    if not is_group(text):
+        raise ValueError(text)
+    return text
+
+
+def _parse_prefix(text: str) -> str:
+    parts = text.removesuffix("/").split("/")
+    if text and ({"", ".", ".."} & set(parts) or re.search(r"[\x00-\x1f\x7f]", text)):
+        raise ValueError(text)
+    if len(text.encode()) > MAX_PREFIX:
+        raise ValueError(text)
+    return text if not text or text.endswith("/") else text + "/"
+
+
+ON_OFF = Kind(_parse_on_off, "on or off", "on|off")
+MODE = Kind(_parse_mode, "permission bits in octal, as in 0644", "MODE")
+DIRECTORY = Kind(_parse_path, "the path of a directory", "DIR")
+FILE = Kind(_parse_readable_file, "a file that exists and can be read", "FILE")
+ENDPOINT = Kind(
+    _parse_endpoint,
+    "a URL without user name, query and fragment, as in http://127.0.0.1:9000",
+    "URL",
+)
+GROUP = Kind(
+    _parse_group,
+    "a group's name, which is not empty, has no '/' and is neither '.' nor '..'",
+    "GROUP",
+)
+PREFIX = Kind(
+    _parse_prefix,
+    "the beginning of keys, as in groups/my-group/, without '/' in front and without '//', '.' "
+    "and '..' in it",
+    "PREFIX",
+)
+# What the AWS SDK lets through (botocore.handlers.VALID_BUCKET); the store refuses the rest.
+BUCKET = matching(
+    r"[A-Za-z0-9._-]{1,255}", "the bucket's name alone, as in my-bucket, not a URL", "BUCKET"
+)
+REGION = matching(r"[A-Za-z0-9-]{1,64}", "a region's name, as in eu-central-1", "REGION")
+PROFILE = matching(r"[^\x00-\x1f\x7f]+", "the name of a profile", "NAME")
+STORAGE_CLASS = matching(
+    r"[A-Za-z0-9_.-]{1,64}", "the name of a storage class, as in STANDARD_IA", "CLASS"
+)
+KMS_KEY = matching(r"[!-~]{1,2048}", "the id, alias or ARN of a key", "ID")
+SECRET = matching(r"[!-~]+", "a text without spaces and line breaks", "KEY")

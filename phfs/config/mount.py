@@ -1,0 +1,248 @@
+"""The table of options: every field of ``MountConfig`` is one, defined here and nowhere else.
+
+The name gives ``--part-size`` and ``PHFS_PART_SIZE``; the field's metadata the kind of value and
+the help; the field's default the default.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import MISSING, Field, dataclass, field, fields
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from phfs.config import defaults, kinds
+from phfs.config.defaults import MEBIBYTE
+from phfs.config.kinds import Kind
+from phfs.errors import ConfigError
+
+
+class Option(NamedTuple):
+    """What the table says about an option, beside its name and its default."""
+
+    kind: Kind
+    help: str
+    default_text: str
+    """What the default is in a reader's words; empty if there is none."""
+    positional: bool
+    switch: bool
+    """Given without a value on the command line; ``on`` or ``off`` as a variable."""
+    variable_only: bool
+    """Never on the command line, where ``ps`` shows it to everybody; never shown."""
+    short: str
+    aws_variables: tuple[str, ...]
+    """Variables of AWS's tools that say the same; looked at last, in this order."""
+
+
+def _option(
+    kind: Kind,
+    help_text: str,
+    *,
+    default: Any = MISSING,
+    compute: Callable[[], Any] | Any = MISSING,
+    shown: str = "",
+    positional: bool = False,
+    switch: bool = False,
+    variable_only: bool = False,
+    short: str = "",
+    aws_variables: tuple[str, ...] = (),
+) -> Any:
+    """A row: ``default`` is a value, ``compute`` makes one when it is asked for."""
+    option = Option(kind, help_text, shown, positional, switch, variable_only, short, aws_variables)
+    return field(
+        default=default,
+        default_factory=compute,
+        repr=not variable_only,
+        metadata={"option": option},
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MountConfig:
+    """Everything one mount is made from, checked. Sizes are bytes, durations seconds.
+
+    Made by ``load``; whoever makes one directly gives checked values.
+    """
+
+    bucket: str = _option(kinds.BUCKET, "the bucket's name", positional=True)
+    mountpoint: Path = _option(
+        kinds.DIRECTORY._replace(metavar="MOUNTPOINT"), "an empty directory", positional=True
+    )
+    group: str | None = _option(
+        kinds.GROUP,
+        "show the objects of this group: those under groups/GROUP/, with '_' as '-' and in "
+        "small letters",
+        default=None,
+    )
+    prefix: str = _option(
+        kinds.PREFIX,
+        "show the objects whose keys begin with this, instead of a group's",
+        shown="groups/GROUP/",
+    )
+    endpoint_url: str | None = _option(
+        kinds.ENDPOINT,
+        "where the store answers",
+        default=None,
+        shown="AWS_ENDPOINT_URL, else AWS's for the region",
+        aws_variables=("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
+    )
+    region: str | None = _option(
+        kinds.REGION, "the bucket's region", default=None, shown="as AWS's tools find it"
+    )
+    profile: str | None = _option(
+        kinds.PROFILE,
+        "the profile in AWS's shared files from which keys and region come",
+        default=None,
+    )
+    path_style: str = _option(
+        kinds.choice("auto", "on", "off"),
+        "whether the bucket is named in the URL's path (on) or in its host (off)",
+        default="auto",
+        shown="auto",
+    )
+    ca_bundle: Path | None = _option(
+        kinds.FILE,
+        "certificates (PEM) that vouch for the store's",
+        default=None,
+        shown="the system's",
+    )
+    access_key_id: str | None = _option(
+        kinds.SECRET, "the access key", default=None, variable_only=True
+    )
+    secret_access_key: str | None = _option(
+        kinds.SECRET, "the secret key", default=None, variable_only=True
+    )
+    session_token: str | None = _option(
+        kinds.SECRET, "the token of a temporary key", default=None, variable_only=True
+    )
+    read_only: bool = _option(kinds.ON_OFF, "refuse every change", default=False, switch=True)
+    metadata_ttl: float = _option(
+        kinds.seconds(0, 86_400),
+        "how old a listing or an attribute may be",
+        default=1.0,
+        shown="1",
+    )
+    memory_limit: int = _option(
+        kinds.whole(defaults.LEAST_MEMORY // MEBIBYTE, 1024**2, "MiB", scale=MEBIBYTE),
+        "memory for the data of all open files together, in MiB",
+        compute=lambda: defaults.memory_limit(defaults.cgroup_memory_limit()),
+        shown="512, or half of the container's limit if that is less",
+    )
+    # S3 takes parts from 5 MiB to 5 GiB (S3 user guide, "Amazon S3 multipart upload limits").
+    part_size: int = _option(
+        kinds.whole(5, 5 * 1024, "MiB", scale=MEBIBYTE),
+        "size of the parts of a large upload, in MiB; grows with the file",
+        default=8 * MEBIBYTE,
+        shown="8",
+    )
+    # chown(2) gives the id 2**32 - 1 another meaning.
+    uid: int = _option(
+        kinds.whole(0, 2**32 - 2), "the owner of everything", compute=os.getuid, shown="yours"
+    )
+    gid: int = _option(
+        kinds.whole(0, 2**32 - 2), "the group of everything", compute=os.getgid, shown="yours"
+    )
+    file_mode: int = _option(kinds.MODE, "permission bits of files", default=0o644, shown="0644")
+    dir_mode: int = _option(
+        kinds.MODE, "permission bits of directories", default=0o755, shown="0755"
+    )
+    allow_other: bool = _option(kinds.ON_OFF, "let other users in, too", default=False, switch=True)
+    dir_markers: bool = _option(
+        kinds.ON_OFF,
+        "whether mkdir stores an object, which keeps an empty directory",
+        default=True,
+        shown="on",
+    )
+    rename_limit: int = _option(
+        kinds.whole(0, 10**9, "objects"),
+        "a directory of more objects is not renamed but left to mv to copy",
+        default=5_000,
+        shown="5000",
+    )
+    timeout: float = _option(
+        kinds.seconds(0.1, 3_600),
+        "how long a request may make no progress",
+        default=20.0,
+        shown="20",
+    )
+    retry_deadline: float = _option(
+        kinds.seconds(0.1, 3_600),
+        "how long a request is tried again before the program sees an error",
+        default=60.0,
+        shown="60",
+    )
+    state_dir: Path = _option(
+        kinds.DIRECTORY,
+        "where the log and the journal of uploads are kept",
+        compute=lambda: defaults.state_dir(is_root=os.geteuid() == 0),
+        shown="/var/lib/phfs for root, else ~/.local/state/phfs",
+    )
+    storage_class: str | None = _option(
+        kinds.STORAGE_CLASS, "storage class of new objects", default=None, shown="the bucket's"
+    )
+    sse: str | None = _option(
+        kinds.choice("AES256", "aws:kms", "aws:kms:dsse"),
+        "server-side encryption of new objects",
+        default=None,
+        shown="the bucket's",
+    )
+    sse_kms_key: str | None = _option(
+        kinds.KMS_KEY, "the key for --sse aws:kms", default=None, shown="the account's"
+    )
+    log_level: str = _option(
+        kinds.choice("debug", "info", "warning", "error"),
+        "how much is logged",
+        default="info",
+        shown="info",
+    )
+    foreground: bool = _option(
+        kinds.ON_OFF,
+        "stay in the foreground and log to the terminal",
+        default=False,
+        switch=True,
+        short="-f",
+    )
+
+    @property
+    def log_file(self) -> Path:
+        """Where a mount in the background logs: one file per mount point, in ``state_dir``."""
+        path = str(self.mountpoint)
+        readable = path.strip("/").replace("/", "-")[:40]
+        return self.state_dir / f"{readable}-{sha256(os.fsencode(path)).hexdigest()[:8]}.log"
+
+    @property
+    def source(self) -> str:
+        """What is mounted, as ``mount`` and ``df`` show it."""
+        return f"s3://{self.bucket}/{self.prefix}"
+
+
+OPTIONS: tuple[Field[Any], ...] = fields(MountConfig)
+
+
+def option_of(row: Field[Any]) -> Option:
+    """What the table says about a field."""
+    option: Option = row.metadata["option"]
+    return option
+
+
+def flag(row: Field[Any]) -> str:
+    """How an option is written on the command line: ``--part-size``; an argument: ``BUCKET``."""
+    option = option_of(row)
+    return option.kind.metavar if option.positional else "--" + row.name.replace("_", "-")
+
+
+def variable(row: Field[Any]) -> str:
+    """The environment variable of an option: ``PHFS_PART_SIZE``."""
+    return "PHFS_" + row.name.upper()
+
+
+def group_directory(name: str) -> str:
+    """The directory of a group under ``groups/``: every ``_`` is a ``-``, capitals become small.
+
+    Raises ``ConfigError`` for a name that cannot be a directory.
+    """
+    if not kinds.is_group(name):
+        raise ConfigError(f"{name!r} cannot be a group: give {kinds.GROUP.expected}.")
+    return name.replace("_", "-").lower()

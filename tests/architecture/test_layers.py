@@ -1,0 +1,112 @@
+"""Imports point down only, and each library is known to few layers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.source import dotted, imports, layer, library, modules
+
+BELOW = {
+    "": set[str](),  # the package itself, which holds the version
+    "errors": set[str](),
+    "config": {"errors"},
+    "core": {"errors"},
+    "s3": {"core", "errors", "config"},
+    "vfs": {"s3", "core", "errors", "config"},
+    "fuse": {"vfs", "s3", "core", "errors", "config"},
+    "mount": {"fuse", "vfs", "s3", "core", "errors", "config"},
+    "cli": {"demo", "mount", "core", "errors", "config"},
+    # Starts phfs-mount as a process, as a user would: it sees no layer from inside.
+    "demo": {"errors"},
+}
+"""What each layer may import, beside itself and the version."""
+
+LIBRARIES = {
+    "s3": {
+        "awscrt",
+        "boto3",
+        "botocore",
+        "cachetools",
+        "minio",
+        "outcome",
+        "tenacity",
+        "trio",
+        "urllib3",
+    },
+    "vfs": {"cachetools", "trio"},
+    "fuse": {"pyfuse3", "trio"},
+    "mount": {"trio"},
+    "demo": {"boto3", "botocore", "moto", "rich"},
+}
+"""The libraries a layer may import; a layer that is not named imports the standard library only."""
+
+ONLY_IN: dict[str, str | tuple[str, ...]] = {
+    "pyfuse3": "phfs/fuse/",
+    "errno": "phfs/fuse/errno.py",
+    "subprocess": ("phfs/cli/", "phfs/demo/"),
+}
+"""Modules that one place knows."""
+
+
+def test_every_layer_has_its_rule() -> None:
+    layers = {layer(dotted(module)) for module in modules()}
+    assert layers <= set(BELOW), "a layer without a rule"
+    assert {"config", "core", "s3", "vfs", "fuse", "cli"} <= layers
+
+
+def test_the_rules_have_no_cycle() -> None:
+    settled: set[str] = set()
+    waiting = dict(BELOW)
+    while waiting:
+        ready = [name for name, below in waiting.items() if below <= settled]
+        assert ready, f"these import each other: {sorted(waiting)}"
+        settled.update(ready)
+        for name in ready:
+            del waiting[name]
+
+
+@pytest.mark.parametrize("module", modules(), ids=str)
+def test_imports_point_down(module: Path) -> None:
+    own = layer(dotted(module))
+    allowed = BELOW[own] | {own, ""}
+    wrong = [
+        f"{module}:{line} imports {name}"
+        for name, line in imports(module)
+        if name.partition(".")[0] == "phfs" and layer(name) not in allowed
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("module", modules(), ids=str)
+def test_libraries_stay_in_their_layers(module: Path) -> None:
+    allowed = LIBRARIES.get(layer(dotted(module)), set())
+    wrong = [
+        f"{module}:{line} imports {name}"
+        for name, line in imports(module)
+        if library(name) not in {None, *allowed}
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("module", modules(), ids=str)
+def test_some_modules_are_known_to_one_place(module: Path) -> None:
+    wrong = [
+        f"{module}:{line} imports {name}"
+        for name, line in imports(module)
+        if name in ONLY_IN and not str(module).startswith(ONLY_IN[name])
+    ]
+    assert wrong == []
+
+
+def test_no_module_imports_itself_by_a_circle() -> None:
+    """Inside a layer, too: a cycle is two modules that are one."""
+    known = {dotted(module): module for module in modules()}
+    below = {
+        name: {found.module for found in imports(module) if found.module in known} - {name}
+        for name, module in known.items()
+    }
+    while leaves := {name for name, needs in below.items() if not needs}:
+        below = {name: needs - leaves for name, needs in below.items() if name not in leaves}
+    assert below == {}

@@ -1,0 +1,95 @@
+"""From the command line to a config, and what is said instead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from phfs.cli.arguments import parse
+from phfs.cli.parser import UsageError
+from phfs.config.mount import OPTIONS, flag, option_of
+from phfs.errors import ConfigError
+
+NEEDED = ["my-bucket", "/mnt/phfs", "--group", "g"]
+
+
+def test_arguments_and_options_in_any_order() -> None:
+    expected = parse(["b", "/mnt/phfs", "--group", "g", "--read-only"], {})
+    assert (expected.bucket, expected.mountpoint) == ("b", Path("/mnt/phfs"))
+    assert expected.read_only
+    for argv in (
+        ["--read-only", "b", "--group", "g", "/mnt/phfs"],
+        ["--group=g", "--read-only", "b", "/mnt/phfs"],
+        ["b", "--group", "g", "/mnt/phfs", "--read-only"],
+        ["--group", "other", "--group", "g", "--read-only", "--", "b", "/mnt/phfs"],
+    ):
+        assert parse(argv, {}) == expected
+
+
+def test_every_option_is_on_the_command_line_but_the_keys(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        parse(["--help"], {})
+    assert left.value.code == 0
+    shown = capsys.readouterr().out
+    for row in OPTIONS:
+        assert (f"  {flag(row)}" in shown or f", {flag(row)}" in shown) != option_of(
+            row
+        ).variable_only
+    assert "PHFS_SECRET_ACCESS_KEY" in shown
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        parse(["--version"], {})
+    assert left.value.code == 0
+    assert capsys.readouterr().out.startswith("phfs-mount 0.")
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (["--gruop", "h"], "There is no option --gruop; is --group meant?"),
+        (["--part-sise=5"], "There is no option --part-sise; is --part-size meant?"),
+        (["--zzz=private"], "There is no option --zzz."),
+        (["-x"], "There is no option -x"),
+        (["--read"], "There is no option --read; is --read-only meant?"),
+        (["third"], "There is an argument too many: 'third'."),
+        (["--timeout"], "--timeout needs a value: give a number of seconds from 0.1 to 3600."),
+        (["--read-only=on"], "--read-only takes no value."),
+    ],
+)
+def test_usage_is_refused_in_a_sentence(more: list[str], sentence: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        parse([*NEEDED, *more], {})
+    assert str(refused.value).startswith(sentence)
+    assert "private" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "--secret-key", "--secret-access-key", "--secret_key", "--access-key", "--access-key-id",
+        "--session-token", "--password",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("separator", ["=", " "])
+def test_keys_are_refused_and_not_repeated(argument: str, separator: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        parse([*NEEDED, *f"{argument}{separator}hunter2".split(" ")], {})
+    sentence = str(refused.value)
+    assert "PHFS_SECRET_ACCESS_KEY" in sentence
+    assert "hunter2" not in sentence
+
+
+def test_a_wrong_value_names_where_it_came_from() -> None:
+    with pytest.raises(ConfigError, match=r"^--uid 'me' is wrong"):
+        parse([*NEEDED, "--uid", "me"], {})
+    with pytest.raises(ConfigError, match=r"^PHFS_UID 'me' is wrong"):
+        parse(NEEDED, {"PHFS_UID": "me"})
+
+
+def test_an_empty_prefix_is_the_whole_bucket() -> None:
+    assert parse(["b", "/mnt/phfs", "--prefix", ""], {}).prefix == ""

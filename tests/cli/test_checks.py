@@ -1,0 +1,135 @@
+"""What stands in the way of a mount, and the sentence for it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from phfs.cli.checks import Machine, check, is_mounted, this_machine
+from phfs.config import MountConfig
+from phfs.errors import ConfigError, MountError
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    """A machine where nothing is wrong; a file stands for the device."""
+    (tmp_path / "fuse").touch()
+    (tmp_path / "fuse.conf").write_text("# mount_max = 1000\nuser_allow_other\n")
+    (tmp_path / "mountinfo").write_text("22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/vda rw\n")
+    return Machine(
+        fuse_device=tmp_path / "fuse",
+        fuse_conf=tmp_path / "fuse.conf",
+        mount_table=tmp_path / "mountinfo",
+        is_root=False,
+        fusermount="/usr/bin/fusermount3",
+    )
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> MountConfig:
+    mountpoint = tmp_path / "mount point"
+    mountpoint.mkdir()
+    return MountConfig(
+        bucket="b", mountpoint=mountpoint, prefix="groups/g/", state_dir=tmp_path / "state" / "phfs"
+    )
+
+
+def mounted(machine: Machine, path: Path) -> None:
+    escaped = str(path).replace(" ", "\\040")
+    line = f"99 22 0:50 / {escaped} rw,nosuid shared:9 - fuse.phfs s3://b/groups/g/ rw\n"
+    with machine.mount_table.open("a") as table:
+        table.write(line)
+
+
+def test_nothing_in_the_way(machine: Machine, config: MountConfig) -> None:
+    check(replace(config, allow_other=True), machine)
+    assert config.state_dir.stat().st_mode & 0o777 == 0o700
+    check(config, machine)
+
+
+def test_no_mount_point(machine: Machine, config: MountConfig) -> None:
+    config.mountpoint.rmdir()
+    with pytest.raises(MountError, match=f"{config.mountpoint} does not exist: .*mkdir -p"):
+        check(config, machine)
+
+
+def test_a_file_as_mount_point(machine: Machine, config: MountConfig) -> None:
+    config.mountpoint.rmdir()
+    config.mountpoint.touch()
+    with pytest.raises(MountError, match=r"is not a directory"):
+        check(config, machine)
+
+
+def test_a_mount_point_with_something_in_it(machine: Machine, config: MountConfig) -> None:
+    (config.mountpoint / ".hidden").touch()
+    with pytest.raises(MountError, match=r"is not empty"):
+        check(config, machine)
+
+
+def test_a_mount_point_that_is_mounted(machine: Machine, config: MountConfig) -> None:
+    mounted(machine, config.mountpoint)
+    with pytest.raises(MountError, match=r"something is mounted already: .*fusermount3 -u '"):
+        check(config, machine)
+
+
+def test_a_mount_whose_program_died(machine: Machine, config: MountConfig) -> None:
+    # A loop of links is another path that is there and cannot be asked.
+    config.mountpoint.rmdir()
+    config.mountpoint.symlink_to(config.mountpoint)
+    mounted(machine, config.mountpoint)
+    with pytest.raises(MountError, match=r"whose program has died .*fusermount3 -u -z '"):
+        check(config, machine)
+
+
+def test_no_fuse_device(machine: Machine, config: MountConfig) -> None:
+    machine.fuse_device.unlink()
+    with pytest.raises(MountError, match=r"There is no .*modprobe fuse.*--device /dev/fuse"):
+        check(config, machine)
+
+
+def test_a_fuse_device_that_cannot_be_opened(machine: Machine, config: MountConfig) -> None:
+    machine.fuse_device.unlink()
+    machine.fuse_device.mkdir()
+    with pytest.raises(MountError, match=r"cannot be opened"):
+        check(config, machine)
+
+
+def test_no_fusermount(machine: Machine, config: MountConfig) -> None:
+    with pytest.raises(MountError, match=r"fusermount3.*apt-get install fuse3"):
+        check(config, replace(machine, fusermount=None))
+    check(config, replace(machine, fusermount=None, is_root=True))
+
+
+@pytest.mark.parametrize("text", ["", "#user_allow_other\n", None])
+def test_allow_other_that_is_not_allowed(
+    machine: Machine, config: MountConfig, text: str | None
+) -> None:
+    if text is None:
+        machine.fuse_conf.unlink()
+    else:
+        machine.fuse_conf.write_text(text)
+    config = replace(config, allow_other=True)
+    with pytest.raises(ConfigError, match=r"--allow-other needs the line user_allow_other"):
+        check(config, machine)
+    check(config, replace(machine, is_root=True))
+
+
+def test_a_state_dir_that_cannot_be(machine: Machine, config: MountConfig, tmp_path: Path) -> None:
+    (tmp_path / "state").touch()
+    with pytest.raises(ConfigError, match=r"--state-dir .* cannot be used"):
+        check(config, machine)
+
+
+def test_the_mount_table_of_this_machine() -> None:
+    table = this_machine().mount_table
+    assert is_mounted(Path("/proc"), table)
+    assert not is_mounted(Path("/proc/self"), table)
+    assert this_machine().is_root == (os.geteuid() == 0)
+
+
+def test_without_a_mount_table_the_directory_is_asked(tmp_path: Path) -> None:
+    assert is_mounted(Path("/proc"), tmp_path / "none")
+    assert not is_mounted(tmp_path, tmp_path / "none")

@@ -1,0 +1,70 @@
+"""What is logged, and how a line looks."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from phfs.cli import logs
+
+
+@pytest.fixture(autouse=True)
+def untouched_logging() -> Iterator[None]:
+    """Puts the process's logging back."""
+    root, own = logging.getLogger(), logging.getLogger("phfs")
+    before = (list(root.handlers), root.level, own.level)
+    yield
+    for handler in set(root.handlers) - set(before[0]):
+        handler.close()
+    root.handlers, root.level, own.level = before
+    logging.getLogger("phfs.test").manager._clear_cache()  # type: ignore[attr-defined]
+
+
+def test_a_line(tmp_path: Path) -> None:
+    logs.log_to_file("info", tmp_path / "log")
+    logging.getLogger("phfs.test").info("mounted %s", "here")
+    (line,) = (tmp_path / "log").read_text().splitlines()
+    assert re.fullmatch(
+        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} INFO phfs.test: mounted here", line
+    )
+
+
+def test_levels_are_those_of_phfs_and_libraries_keep_their_secrets(tmp_path: Path) -> None:
+    logs.log_to_file("debug", tmp_path / "log")
+    logging.getLogger("phfs.test").debug("ours")
+    logging.getLogger("botocore.auth").debug("a signature")
+    logging.getLogger("botocore.auth").info("a header")
+    logging.getLogger("urllib3.connectionpool").warning("theirs")
+    text = (tmp_path / "log").read_text()
+    assert "ours" in text
+    assert "theirs" in text
+    assert "a signature" not in text
+    assert "a header" not in text
+
+
+def test_a_higher_level_says_less(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.log_to_terminal("error")
+    logging.getLogger("phfs.test").info("usual")
+    assert capsys.readouterr().err == ""
+
+
+def test_the_log_goes_on_where_it_ended(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("before\n")
+    logs.log_to_file("info", tmp_path / "log")
+    logging.getLogger("phfs.test").info("after")
+    assert (tmp_path / "log").read_text().startswith("before\n")
+
+
+def test_a_log_does_not_fill_the_disk(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("wb") as file:
+        file.truncate(logs.LOG_SIZE)
+    logs.log_to_file("info", log)
+    logging.getLogger("phfs.test").info("one more line")
+    assert log.read_text().endswith("one more line\n")
+    assert log.stat().st_size < 1000
+    assert (tmp_path / "log.1").stat().st_size == logs.LOG_SIZE
