@@ -1,0 +1,1 @@
+"""The only place that knows pyfuse3 and errno."""

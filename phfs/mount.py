@@ -1,0 +1,228 @@
+"""The composition root: from a checked configuration to a served mount.
+
+Owns which parts a mount is made of and the order in which they come and go. Decides nothing that a
+part can decide. Called by ``cli``.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+
+import trio
+
+from phfs import __version__
+from phfs.config import MountConfig
+from phfs.core.names import MAX_KEY
+from phfs.errors import (
+    AccessDenied,
+    BadCredentials,
+    MountError,
+    NoSuchBucket,
+    PhfsError,
+    StoreError,
+    TransientError,
+)
+from phfs.fuse.convert import Attributes, Ownership
+from phfs.fuse.explain import Explanations
+from phfs.fuse.failures import Failures, local_time
+from phfs.fuse.operations import Operations
+from phfs.fuse.session import MountOptions, Session
+from phfs.s3 import control
+from phfs.s3.client import S3Store
+from phfs.s3.journal import JournaledStore, UploadJournal, abort_leftovers
+from phfs.s3.options import S3Options
+from phfs.s3.prefix import PrefixedStore
+from phfs.s3.retry import RetryingStore
+from phfs.s3.store import Store
+from phfs.vfs.filesystem import FileSystem, FileSystemOptions, open_filesystem
+
+log = logging.getLogger(__name__)
+
+CHECK_SECONDS = 10.0
+"""How long the store has to answer before anything is mounted: whoever starts a mount waits, and a
+supervisor tries again."""
+
+
+def run(config: MountConfig, ready: Callable[[], None]) -> int:
+    """Mount and serve until it is unmounted or a signal ends it; ``ready`` is called in between,
+    once the mount answers. Returns 0 after an orderly end.
+
+    Raises ``MountError`` if it could not be mounted or was stopped before the end, ``ConfigError``
+    for what only the store or the machine could tell was wrong.
+    """
+    with first_reason():
+        trio.run(_run, config, ready)
+    return 0
+
+
+@contextmanager
+def first_reason() -> Iterator[None]:
+    """Raise the error of the tree that a group of trio's is made of, for the sake of one sentence;
+    a group with a defect in it stays as it is."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        reasons, defects = group.split(PhfsError)
+        if reasons is None or defects is not None:
+            raise
+        first: BaseException = reasons
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        raise first from None
+
+
+async def _run(config: MountConfig, ready: Callable[[], None]) -> None:
+    options = MountOptions(config.mountpoint, config.source, config.read_only, config.allow_other)
+    session = Session(options)
+    cut_short = True
+    async with trio.open_nursery() as nursery:
+        await nursery.start(session.obey_signals, nursery.cancel_scope)
+        with closing(connect(config)) as client:
+            await check(client, config)
+            await _serve(client, config, session, ready)
+        cut_short = nursery.cancel_scope.cancel_called
+        nursery.cancel_scope.cancel()
+    if cut_short:
+        raise MountError("The mount was stopped by a signal before it had finished.")
+
+
+def connect(config: MountConfig) -> S3Store:
+    """The bucket, with the keys that are found. Raises ``ConfigError``."""
+    credentials = control.credentials(
+        access_key=config.access_key_id,
+        secret_key=config.secret_access_key,
+        session_token=config.session_token,
+        profile=config.profile,
+    )
+    options = S3Options(
+        bucket=config.bucket,
+        region=control.region(region=config.region, profile=config.profile),
+        endpoint_url=config.endpoint_url,
+        path_style=config.path_style,
+        ca_bundle=config.ca_bundle,
+        timeout=config.timeout,
+        deadline=config.retry_deadline,
+        storage_class=config.storage_class,
+        sse=config.sse,
+        sse_kms_key=config.sse_kms_key,
+    )
+    return S3Store(options, credentials)
+
+
+async def check(store: Store, config: MountConfig) -> None:
+    """Ask for one name under the prefix, which is all that a group's keys may be allowed.
+
+    Raises ``MountError`` with a sentence for the person at the command line.
+    """
+    seconds = min(CHECK_SECONDS, config.retry_deadline)
+    asked = PrefixedStore(RetryingStore(store, seconds), config.prefix)
+    try:
+        with trio.move_on_after(seconds) as patience:
+            await asked.list_page("", limit=1)
+    except StoreError as error:
+        raise refusal(error, config) from error
+    if patience.cancelled_caught:
+        raise MountError(
+            f"{_place(config)} did not answer within {seconds:g} seconds.",
+            "Check --endpoint-url and the network.",
+        )
+
+
+def refusal(error: StoreError, config: MountConfig) -> MountError:
+    """What the check's failure means for the person who wants to mount."""
+    if isinstance(error, NoSuchBucket):
+        return MountError(
+            f"There is no bucket {config.bucket!r} at {_place(config)}.",
+            "Check the bucket's name and --endpoint-url.",
+        )
+    why = error.why.rstrip(".")
+    if isinstance(error, BadCredentials):
+        return MountError(f"{_place(config)} refuses the keys: {why}.", error.advice)
+    if isinstance(error, AccessDenied):
+        return MountError(
+            f"The keys may not list {config.source}.",
+            "Check --group and the bucket, or ask for the right to list this prefix.",
+        )
+    advice = "Check --endpoint-url and the network."
+    if isinstance(error, TransientError) and error.advice != type(error).default_advice:
+        advice = error.advice
+    return MountError(f"{_place(config)} cannot be used: {why}.", advice)
+
+
+async def _serve(
+    client: S3Store, config: MountConfig, session: Session, ready: Callable[[], None]
+) -> None:
+    origin = f"{_place(config)} {config.source}"
+    lasting = RetryingStore(client, config.retry_deadline)
+    failures = Failures(time.time)
+    with closing(UploadJournal(config.state_dir, origin)) as journal:
+        store = PrefixedStore(JournaledStore(lasting, journal), config.prefix)
+        async with open_filesystem(store, filesystem_options(config, failures)) as fs:
+            explanations = Explanations(
+                failures, lambda: status(config, failures, fs, client.counters)
+            )
+            ownership = Ownership(config.uid, config.gid, config.file_mode, config.dir_mode)
+            operations = Operations(fs, explanations, failures, Attributes(ownership))
+            async with trio.open_nursery() as background:
+                if not config.read_only:
+                    background.start_soon(_clean_up, lasting, config, origin)
+                await session.serve(operations, ready)
+                background.cancel_scope.cancel()
+
+
+def filesystem_options(config: MountConfig, failures: Failures) -> FileSystemOptions:
+    """What the file system needs to know of the configuration."""
+    return FileSystemOptions(
+        metadata_ttl=config.metadata_ttl,
+        memory_limit=config.memory_limit,
+        part_size=config.part_size,
+        read_only=config.read_only,
+        dir_markers=config.dir_markers,
+        rename_limit=config.rename_limit,
+        max_key=MAX_KEY - len(config.prefix.encode()),
+        report=failures.report,
+    )
+
+
+async def _clean_up(store: Store, config: MountConfig, origin: str) -> None:
+    aborted = await abort_leftovers(store, config.state_dir, origin)
+    if aborted:
+        log.info("threw away %d uploads that an earlier mount had left unfinished", aborted)
+
+
+def status(
+    config: MountConfig, failures: Failures, fs: FileSystem, requests: Mapping[str, int]
+) -> dict[str, object]:
+    """What ``.phfs/status`` shows: never a key, a token or anything else that is secret."""
+    return {
+        "mount_point": str(config.mountpoint),
+        "version": __version__,
+        "pid": os.getpid(),
+        "log": None if config.foreground else str(config.log_file),
+        "mounted_since": local_time(failures.since),
+        "uptime_seconds": int(time.time() - failures.since),
+        "endpoint": _place(config),
+        "bucket": config.bucket,
+        "prefix": config.prefix,
+        "read_only": config.read_only,
+        "failures": failures.total,
+        "limits": {
+            "metadata_ttl_seconds": config.metadata_ttl,
+            "memory_limit_bytes": config.memory_limit,
+            "part_size_bytes": config.part_size,
+            "rename_limit_objects": config.rename_limit,
+            "timeout_seconds": config.timeout,
+            "retry_deadline_seconds": config.retry_deadline,
+        },
+        **fs.status(),
+        "requests": dict(sorted(requests.items())),
+    }
+
+
+def _place(config: MountConfig) -> str:
+    """Where the store is, for people."""
+    return config.endpoint_url or "Amazon S3"

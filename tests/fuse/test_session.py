@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import trio
+
+from phfs.errors import MountError
+from phfs.fuse.session import MountOptions, Session
+from phfs.vfs.values import Stat
+from tests.fuse.conftest import Boundary
+from tests.support.mounted import is_mounted
+
+
+def test_the_options_of_the_mount() -> None:
+    options = MountOptions(Path("/phfs"), "s3://bucket/groups/a/")
+    assert options.words() == {
+        "default_permissions",
+        "subtype=phfs",
+        "fsname=s3://bucket/groups/a/",
+    }
+    more = options._replace(read_only=True, allow_other=True).words()
+    assert more - options.words() == {"ro", "allow_other"}
+
+
+def test_a_prefix_cannot_add_options_of_its_own() -> None:
+    options = MountOptions(Path("/phfs"), "s3://bucket/a,suid\\,dev ä/")
+    (source,) = (word for word in options.words() if word.startswith("fsname="))
+    assert source == "fsname=s3://bucket/a%2Csuid%5C%2Cdev%20%C3%A4/"
+
+
+@pytest.mark.real
+async def test_a_mount_that_fails_is_one_sentence_with_the_reason(
+    boundary: Boundary, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    mountpoint = tmp_path / "missing"
+    session = Session(MountOptions(mountpoint, "s3://bucket/"))
+    with pytest.raises(MountError) as caught:
+        await session.serve(boundary.operations, lambda: None)
+    assert str(mountpoint) in caught.value.why
+    assert "No such file or directory" in caught.value.why
+    assert "\n" not in caught.value.why
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.real
+async def test_a_mount_that_does_not_answer_is_taken_away(
+    boundary: Boundary, tmp_path: Path
+) -> None:
+    async def silence(ino: int, handle: int | None = None) -> Stat:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    boundary.volume.getattr = silence  # type: ignore[method-assign]
+    session = Session(MountOptions(tmp_path, "s3://bucket/"), patience=0.2)
+    with pytest.RaisesGroup(MountError):
+        await session.serve(boundary.operations, lambda: None)
+    assert not is_mounted(tmp_path)
+
+
+@pytest.mark.real
+async def test_it_is_announced_once_it_answers_and_taken_away_by_a_failure(
+    boundary: Boundary, tmp_path: Path
+) -> None:
+    announced: list[bool] = []
+
+    def ready() -> None:
+        announced.append(is_mounted(tmp_path))
+        raise MountError("the parent is gone")
+
+    with pytest.RaisesGroup(MountError):
+        await Session(MountOptions(tmp_path, "s3://bucket/")).serve(boundary.operations, ready)
+    assert announced == [True]
+    assert not is_mounted(tmp_path)
+    assert os.listdir(tmp_path) == []
