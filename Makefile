@@ -1,0 +1,61 @@
+# make demo and make test install what they need and run on a fresh Debian, as root or with sudo.
+
+VENV := .venv
+BIN := $(VENV)/bin
+SETUP := $(VENV)/.setup
+SETUP_TEST := $(VENV)/.setup-test
+MINIO := $(VENV)/.minio
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup setup-test minio demo test check format fast bench clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(SETUP) ## system packages, and phfs in .venv
+
+demo: $(SETUP) ## a store, a mount and a short session on this machine (ARGS=--keep: leave it up)
+	@$(BIN)/phfs demo $(ARGS)
+
+setup-test: $(SETUP_TEST) ## what the tests need beside MinIO
+
+minio: $(MINIO) ## the MinIO server for the tests
+
+test: $(SETUP_TEST) $(MINIO) ## all tests, with a real MinIO and real mounts (ARGS=...: pytest's)
+	PHFS_MINIO="$$(cat $(MINIO))" $(BIN)/python -m pytest $(ARGS)
+
+check: $(SETUP_TEST) ## format, lint, types and the fast tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q -m "not real"
+
+format: $(SETUP_TEST) ## format and sort imports
+	$(BIN)/ruff check --fix-only --select I .
+	$(BIN)/ruff format .
+
+fast: $(SETUP_TEST) ## the tests that need neither MinIO nor FUSE
+	$(BIN)/python -m pytest -q -m "not real" $(ARGS)
+
+bench: $(SETUP_TEST) $(MINIO) ## figures of a mount beside those of boto3 without one
+	PHFS_MINIO="$$(cat $(MINIO))" $(BIN)/python -m bench $(ARGS)
+
+clean: ## remove what was made here; the MinIO under ~/.cache stays
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(SETUP): pyproject.toml scripts/packages.txt
+	scripts/system-packages setup
+	test -x $(BIN)/pip || "$$(scripts/python)" -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable '.[demo]'
+	touch $@
+
+$(SETUP_TEST): $(SETUP)
+	scripts/system-packages test
+	$(BIN)/pip install --quiet --editable '.[demo,test]'
+	touch $@
+
+$(MINIO): $(SETUP) scripts/minio
+	scripts/minio > $@
