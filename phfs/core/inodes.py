@@ -1,0 +1,204 @@
+"""The inode table: numbers the kernel holds, where they hang in the tree, how often it holds them.
+
+Owns numbers, lookup counts and the link from an inode to its parent and name. A file's inode
+stands for one version: when the path's ETag changes behind the mount the path gets a new inode.
+Never asks the store; knows no handle beyond a count of users. Called by ``vfs``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from phfs.core.listing import NO_ETAG, Child
+from phfs.core.objects import ETag
+from phfs.core.tree import DirectoryCache
+
+ROOT = 1
+"""The root's inode number (FUSE_ROOT_ID)."""
+
+
+@dataclass(slots=True, eq=False)
+class Inode:
+    """A file's version or a directory. ``parent`` is None for the root and once it is unlinked."""
+
+    number: int
+    name: str
+    parent: Directory | None
+    lookups: int = 0
+    users: int = 0
+    """Open handles; the inode outlives the kernel's lookups while there are any."""
+    seen: float = 0.0
+    """Monotonic time of the answer that last confirmed the path."""
+    last_key: str = ""
+    """The key it had when it was unlinked."""
+
+    @property
+    def linked(self) -> bool:
+        """Whether its path still stands for it."""
+        return self.number == ROOT or (self.parent is not None and self.parent.linked)
+
+    @property
+    def key(self) -> str:
+        """The relative key, also after it was unlinked; a directory's ends with ``/``, the root's
+        is empty."""
+        if self.parent is None:
+            return self.last_key
+        return f"{self.parent.key}{self.name}"
+
+    @property
+    def path(self) -> str:
+        """The path as seen from the mount, for people."""
+        return "/" + self.key.removesuffix("/")
+
+
+@dataclass(slots=True, eq=False)
+class Directory(Inode):
+    """A directory: what is known of its names, and the inodes that hang in it."""
+
+    cache: DirectoryCache = field(default_factory=DirectoryCache)
+    children: dict[str, Inode] = field(default_factory=dict)
+    mtime: int = 0
+
+    @property
+    def key(self) -> str:
+        """The relative key with its ``/``; the root's is empty."""
+        return self.last_key if self.parent is None else f"{self.parent.key}{self.name}/"
+
+
+@dataclass(slots=True, eq=False)
+class File(Inode):
+    """One version of a file; ``etag`` is ``NO_ETAG`` until it is first committed."""
+
+    size: int = 0
+    etag: ETag = NO_ETAG
+    mtime: int = 0
+    draft: int | None = None
+    """Bytes written and not committed; None when nothing is."""
+    pages: ETag | None = None
+    """The version whose bytes the kernel's page cache may hold."""
+
+    @property
+    def committed(self) -> bool:
+        """Whether the bucket has a version of it."""
+        return self.etag != NO_ETAG
+
+    @property
+    def uncommitted(self) -> bool:
+        """Whether this mount knows more of the file than the bucket does."""
+        return self.draft is not None or not self.committed
+
+    @property
+    def length(self) -> int:
+        """Bytes of the file as its writer sees it."""
+        return self.size if self.draft is None else self.draft
+
+
+class InodeTable:
+    """All inodes the kernel or a handle knows."""
+
+    def __init__(self, mtime: int) -> None:
+        self._mtime = mtime
+        self._next = ROOT + 1
+        self.root = Directory(ROOT, "", None, lookups=1, mtime=mtime)
+        self._inodes: dict[int, Inode] = {ROOT: self.root}
+
+    def __len__(self) -> int:
+        return len(self._inodes)
+
+    def get(self, number: int) -> Inode | None:
+        """The inode, if it is known."""
+        return self._inodes.get(number)
+
+    def bind(self, parent: Directory, name: str, child: Child) -> Inode:
+        """The inode that stands for ``child`` at that name: the one there, or a new one.
+
+        One that was confirmed after ``child`` was seen stays whatever ``child`` says.
+        """
+        known = parent.children.get(name)
+        if known is not None and known.seen > child.seen:
+            return known
+        if child.is_dir:
+            if isinstance(known, Directory):
+                known.seen = max(known.seen, child.seen)
+                return known
+        elif isinstance(known, File) and known.etag == child.etag:
+            known.seen = max(known.seen, child.seen)
+            return known
+        if known is not None:
+            self.unlink(known)
+        number = self._next
+        self._next += 1
+        inode: Inode
+        if child.is_dir:
+            inode = Directory(number, name, parent, seen=child.seen, mtime=self._mtime)
+        else:
+            inode = File(
+                number,
+                name,
+                parent,
+                seen=child.seen,
+                size=child.size,
+                etag=child.etag,
+                mtime=child.mtime,
+            )
+        self._inodes[number] = inode
+        parent.children[name] = inode
+        return inode
+
+    def unlink(self, inode: Inode) -> None:
+        """The path no longer stands for this inode; handles keep it alive."""
+        parent = inode.parent
+        if parent is None:
+            return
+        inode.last_key = inode.key
+        _detach(inode)
+        inode.parent = None
+        self.drop_unused(inode)
+        self.drop_unused(parent)
+
+    def move(self, inode: Inode, parent: Directory, name: str) -> None:
+        """The inode gets another path; what hung there is unlinked."""
+        replaced = parent.children.get(name)
+        if replaced is not None and replaced is not inode:
+            self.unlink(replaced)
+        old_parent = inode.parent
+        _detach(inode)
+        inode.parent, inode.name = parent, name
+        parent.children[name] = inode
+        if old_parent is not None:
+            self.drop_unused(old_parent)
+
+    def forget(self, number: int, count: int) -> None:
+        """The kernel drops ``count`` lookups."""
+        inode = self._inodes.get(number)
+        if inode is not None and number != ROOT:
+            inode.lookups = max(0, inode.lookups - count)
+            self.drop_unused(inode)
+
+    def use(self, inode: Inode) -> None:
+        """A handle begins to use the inode."""
+        inode.users += 1
+
+    def unuse(self, inode: Inode) -> None:
+        """A handle is done with the inode."""
+        inode.users -= 1
+        self.drop_unused(inode)
+
+    def drop_unused(self, inode: Inode) -> None:
+        """Forget the inode unless the kernel, a handle or an inode beneath it needs it."""
+        if inode.lookups or inode.users or inode.number == ROOT:
+            return
+        if isinstance(inode, Directory) and inode.children:
+            return
+        self._inodes.pop(inode.number, None)
+        if _detach(inode):
+            assert inode.parent is not None
+            self.drop_unused(inode.parent)
+
+
+def _detach(inode: Inode) -> bool:
+    """Take the inode out of its parent's children; False if it did not hang there."""
+    if inode.parent is None or inode.parent.children.get(inode.name) is not inode:
+        return False
+    del inode.parent.children[inode.name]
+    return True
