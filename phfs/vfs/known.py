@@ -1,0 +1,74 @@
+"""What is known of the bucket's names beyond single inodes, and how much of it is remembered.
+
+Owns the directories that stay without a marker, the keys no path leads to, and the bound on all
+directory caches together. Never asks the store. Called by ``namespace``, ``asking`` and
+``directories``.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from phfs.core.inodes import Directory
+from phfs.core.kept import KeptDirectories
+from phfs.core.listing import Child, ListingFold, directory_child
+
+log = logging.getLogger(__name__)
+
+MOST_NAMES = 200_000
+"""Names remembered over all directories (about 300 bytes each): the least recently listed
+directories are forgotten first."""
+
+MOST_NOTED = 1_000
+"""Ignored or shadowed keys remembered for the status."""
+
+SHADOWED = "shadowed by a directory of the same name"
+IGNORED = "not shown: no part of a path"
+
+
+class Known:
+    """The memory of one mount's names."""
+
+    def __init__(self) -> None:
+        self.kept = KeptDirectories()
+        """Directories that this mount made without a marker, or emptied."""
+        self.ignored: dict[str, None] = {}
+        self.shadowed: dict[str, None] = {}
+        self._cached: OrderedDict[int, Directory] = OrderedDict()
+
+    def listed(self, directory: Directory, children: dict[str, Child], fold: ListingFold) -> None:
+        """A complete listing of a directory, begun at ``fold.begun``, is known."""
+        for name in self.kept.names_in(directory.key):
+            children[name] = directory_child(fold.begun)
+        directory.cache.merge(children, fold.begun)
+        self.note_listing(fold)
+        self.remember(directory)
+
+    def remember(self, directory: Directory) -> None:
+        """Names were learnt; those of the directory asked for longest ago go if it is too many."""
+        self._cached[directory.number] = directory
+        self._cached.move_to_end(directory.number)
+        while len(self._cached) > 1 and self._names() > MOST_NAMES:
+            _, oldest = self._cached.popitem(last=False)
+            oldest.cache.clear()
+
+    def note_shadowed(self, key: str) -> None:
+        """Remember a file that a directory of the same name hides."""
+        self._note(self.shadowed, [key], SHADOWED)
+
+    def _names(self) -> int:
+        return sum(1 + len(directory.cache) for directory in self._cached.values())
+
+    def note_listing(self, fold: ListingFold) -> None:
+        """Remember, for the status, the keys a listing could not show."""
+        self._note(self.ignored, fold.ignored, IGNORED)
+        self._note(self.shadowed, fold.shadowed, SHADOWED)
+        fold.ignored, fold.shadowed = [], []
+
+    def _note(self, notes: dict[str, None], keys: Iterable[str], reason: str) -> None:
+        for key in keys:
+            if key not in notes and len(notes) < MOST_NOTED:
+                notes[key] = None
+                log.info("object %r is %s", key, reason)
