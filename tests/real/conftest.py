@@ -40,7 +40,7 @@ def root_place(minio: MinioServer) -> Place:
     return new_place(minio)._replace(keys=keys)
 
 
-def _mounting(minio: MinioServer, directory: Path) -> Iterator[MountWith]:
+def mounting(minio: MinioServer, directory: Path) -> Iterator[MountWith]:
     client = s3_client(minio.endpoint_url, minio.access_key, minio.secret_key)
     with closing(client), ExitStack() as mounts:
 
@@ -61,12 +61,12 @@ def _mounting(minio: MinioServer, directory: Path) -> Iterator[MountWith]:
 @pytest.fixture
 def mount_with(minio: MinioServer, tmp_path: Path) -> Iterator[MountWith]:
     """Mounts of the test's own: ``mount_with("--read-only", "--metadata-ttl=0")``."""
-    yield from _mounting(minio, tmp_path)
+    yield from mounting(minio, tmp_path)
 
 
 @pytest.fixture(scope="module")
 def mounted(minio: MinioServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mounted]:
     """One mount for all tests of a module; each uses names of its own. What a test puts into the
     bucket is seen at once: nothing is believed for longer than an instant."""
-    for mount in _mounting(minio, tmp_path_factory.mktemp("mounted")):
+    for mount in mounting(minio, tmp_path_factory.mktemp("mounted")):
         yield mount("--metadata-ttl=0")

@@ -2,9 +2,10 @@
 
 Owns the form of the examples. A block fenced as ``console`` shows a shell at work: a line ``$ …``
 is a command (``> …`` its next line), what follows is all it prints, and ``[exit N]`` its status
-when that is not 0. Words behind ``console`` are options of the mount it needs. All blocks of a section
-(``## …``) that need the same mount share one shell, in a fresh directory named after the section.
-Any other kind of block is an error: a document has nothing that is not run. Called by tests.
+when that is not 0. Words behind ``console`` are options of the mount it needs. All blocks of a
+section (``## …``) that need the same mount share one shell, in a fresh directory named after the
+section. Any other kind of block is an error: a document has nothing that is not run. Called by
+tests.
 """
 
 from __future__ import annotations

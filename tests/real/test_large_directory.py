@@ -1,0 +1,76 @@
+"""A directory of 10,000 entries: listed right, with few requests, and while it changes."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from collections import Counter
+
+import pytest
+
+from tests.support.mounted import Mounted
+
+pytestmark = pytest.mark.real
+
+ENTRIES = 10_000
+NAMES = [f"file-{number:05}" for number in range(ENTRIES)]
+
+
+@pytest.fixture(scope="module")
+def large(mounted: Mounted) -> Mounted:
+    """The mount, with the directory ``large``: MinIO unpacks a tar into objects by itself."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name in NAMES:
+            member = tarfile.TarInfo(f"{mounted.prefix}large/{name}")
+            member.size = int(name[-1])
+            tar.addfile(member, io.BytesIO(b"x" * member.size))
+    mounted.s3.put_object(
+        Bucket=mounted.bucket,
+        Key="packed.tar",
+        Body=packed.getvalue(),
+        Metadata={"snowball-auto-extract": "true"},
+    )
+    return mounted
+
+
+def test_every_entry_is_listed_once_with_its_size(large: Mounted) -> None:
+    before = Counter(large.status()["requests"])
+    entries = sorted(os.scandir(large.path / "large"), key=lambda entry: entry.name)
+    assert [entry.name for entry in entries] == NAMES
+    requests = Counter(large.status()["requests"]) - before
+    assert requests["requests.list"] <= ENTRIES / 1000 + 4, requests
+    assert requests["requests.head"] <= 4, "the directory's own name"
+    assert [entry.stat().st_size for entry in entries[:200]] == [n % 10 for n in range(200)]
+
+
+def test_entries_that_stay_are_listed_once_while_others_come_and_go(large: Mounted) -> None:
+    directory = large.path / "large"
+    listed: list[str] = []
+    added, removed = set[str](), set[str]()
+    with os.scandir(directory) as entries:
+        for number, entry in enumerate(entries):
+            listed.append(entry.name)
+            if number % 500 == 0:
+                removed.add(NAMES[-1 - number // 100])
+                (directory / NAMES[-1 - number // 100]).unlink()
+                for name in (f"added-{number}", f"file-{number:05}-added"):
+                    added.add(name)
+                    (directory / name).touch()
+    assert max(Counter(listed).values()) == 1
+    assert set(listed) >= set(NAMES) - removed
+    assert set(listed) <= set(NAMES) | added
+    assert set(os.listdir(directory)) == set(NAMES) - removed | added
+
+
+def test_rewinding_looks_again(large: Mounted) -> None:
+    directory = os.open(large.path / "large", os.O_RDONLY)
+    try:
+        before = os.listdir(directory)
+        (large.path / "large" / "another").touch()
+        os.lseek(directory, 0, os.SEEK_SET)
+        assert set(os.listdir(directory)) - set(before) == {"another"}
+    finally:
+        os.close(directory)
+        (large.path / "large" / "another").unlink()
