@@ -30,14 +30,14 @@ check: $(SETUP_TEST) ## format, lint, types and the fast tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -m "not real"
+	$(BIN)/python -m pytest -q -n auto -m "not real"
 
 format: $(SETUP_TEST) ## format and sort imports
 	$(BIN)/ruff check --fix-only --select I .
 	$(BIN)/ruff format .
 
 fast: $(SETUP_TEST) ## the tests that need neither MinIO nor FUSE
-	$(BIN)/python -m pytest -q -m "not real" $(ARGS)
+	$(BIN)/python -m pytest -q -n auto -m "not real" $(ARGS)
 
 bench: $(SETUP_TEST) $(MINIO) ## figures of a mount beside those of boto3 without one
 	PHFS_MINIO="$$(cat $(MINIO))" $(BIN)/python -m bench $(ARGS)
