@@ -31,6 +31,8 @@ class Inode:
     """Monotonic time of the answer that last confirmed the path."""
     last_key: str = ""
     """The key it had when it was unlinked."""
+    last_parent: Directory | None = None
+    """The directory it was in when it was unlinked."""
 
     @property
     def linked(self) -> bool:
@@ -150,7 +152,7 @@ class InodeTable:
         parent = inode.parent
         if parent is None:
             return
-        inode.last_key = inode.key
+        inode.last_key, inode.last_parent = inode.key, parent
         _detach(inode)
         inode.parent = None
         self.drop_unused(inode)

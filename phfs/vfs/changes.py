@@ -95,4 +95,6 @@ class Changes:
                         namespace.doubt(inode)  # it may have taken effect and its answer be lost
                         raise
                 namespace.removed(parent, name)
+                if not inode.committed:
+                    namespace.doubt_name(parent, name)  # somebody else may have put one meanwhile
                 await self._files.moving.discard(inode)

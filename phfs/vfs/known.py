@@ -58,6 +58,10 @@ class Known:
         """Remember a file that a directory of the same name hides."""
         self._note(self.shadowed, [key], SHADOWED)
 
+    def no_longer_shadowed(self, key: str) -> bool:
+        """A name was removed: forget that it hid a file; True if it did."""
+        return key in self.shadowed and self.shadowed.pop(key) is None
+
     def _names(self) -> int:
         return sum(1 + len(directory.cache) for directory in self._cached.values())
 

@@ -150,6 +150,8 @@ class Namespace:
             )
             file.parent.cache.put(file.name, child)
             self._touch(file.parent)
+        elif file.last_parent is not None:
+            file.last_parent.cache.doubt(file.name)
 
     def new_file(self, parent: Directory, name: str) -> File:
         """A file that only this mount knows, until it is committed."""
@@ -173,6 +175,8 @@ class Namespace:
     def removed(self, parent: Directory, name: str) -> None:
         """A name has just been removed from the bucket."""
         parent.cache.remove(name, trio.current_time())
+        if self.known.no_longer_shadowed(parent.key + name):
+            parent.cache.doubt(name)  # the file that the directory hid shows now
         known = parent.children.get(name)
         if known is not None:
             self.inodes.unlink(known)

@@ -69,6 +69,8 @@ class Handle:
     data: bytes = b""
     fresh: bool = False
     committed: bool = False
+    published: bool = False
+    """Has committed a version, perhaps before a truncation."""
     streamed: bool = False
     tail: int = 0
     error: type[FileError] | None = None
@@ -136,6 +138,11 @@ class Model:
                 self._unbind(beneath)
             known = self._files[path] = File(path, content)
         return known
+
+    def hides(self, key: str) -> bool:
+        """Whether the key lies beneath a file that is open. Which of the two is shown for a while
+        after the file is saved, the contract leaves open."""
+        return any(f.handles and key.startswith(p + "/") for p, f in self._files.items())
 
     def _unbind(self, path: str) -> None:
         file = self._files.pop(path, None)
@@ -217,6 +224,7 @@ class Model:
         except FileError as error:
             self._fail(handle, error)
             raise
+        handle.streamed = handle.streamed or self._goes_on_in_the_store(handle)
         handle.data += data
         handle.fresh = True
         handle.tail += len(data)
@@ -232,9 +240,13 @@ class Model:
         if offset != len(handle.data):
             raise NotSequential(file.path)
         self._check_owner(handle)
-        goes_on_in_the_store = handle.committed and not handle.fresh and handle.tail == 0
-        if goes_on_in_the_store and handle.data and self.objects.get(file.path) != handle.version:
+        if self._goes_on_in_the_store(handle) and self.objects.get(file.path) != handle.version:
             raise Stale(file.path)
+
+    def _goes_on_in_the_store(self, handle: Handle) -> bool:
+        """Nothing of what was committed is in memory any more: it is copied inside the store."""
+        kept = handle.fresh or handle.tail
+        return handle.committed and bool(handle.data) and not kept
 
     def _check_owner(self, handle: Handle) -> None:
         file = handle.file
@@ -264,7 +276,7 @@ class Model:
             return
         try:
             self._check_owner(handle)
-            if handle.flags.exclusive and not handle.committed and file.path in self.objects:
+            if handle.flags.exclusive and not handle.published and file.path in self.objects:
                 raise Exists(file.path)
         except FileError as error:
             self._fail(handle, error)
@@ -273,7 +285,8 @@ class Model:
         if handle.streamed:
             handle.streamed, handle.tail = False, 0
         handle.commits, handle.version = file.commits, file.base
-        handle.committed, handle.fresh, handle.truncating = True, False, False
+        handle.committed = handle.published = True
+        handle.fresh = handle.truncating = False
         file.owner = None
 
     def release(self, handle: Handle) -> None:
@@ -437,8 +450,8 @@ class Model:
             moved = new + file.path[len(old) :]
             del self._files[file.path]
             file.linked = self.objects.get(moved) == file.base
+            file.path = moved
             if file.linked:
-                file.path = moved
                 self._files[moved] = file
 
     def _settle(self, file: File) -> None:

@@ -145,6 +145,8 @@ class Pair:
     async def outside(self, command: Command) -> None:
         """Somebody else changes the bucket; the mount believes what it knew until the TTL ends."""
         key = command.path + ("/" if command.kind == "outside_mkdir" else "")
+        if self.model.hides(key):
+            return
         if command.kind == "outside_delete":
             await self.store.delete(key)
             self.model.objects.pop(key, None)

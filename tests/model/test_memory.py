@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 import trio
 import trio.testing
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from phfs.s3.faults import FaultyStore
 from phfs.s3.memory import MemoryStore
-from tests.model.commands import Command, commands
+from tests.model.commands import FIRST, Command, commands, walk
 from tests.model.pair import PART, TTL, Pair
 from tests.support.volume import open_volume
 
@@ -23,7 +26,7 @@ async def run(steps: list[Command], ttl: float) -> None:
     async with open_volume(slow, metadata_ttl=ttl, part_size=PART) as volume:
         pair = Pair(store, volume)
         try:
-            for command in steps:
+            for command in (*FIRST, *steps):
                 await pair.step(command)
             while pair.open:
                 await pair.step(Command("close"))
@@ -37,9 +40,20 @@ async def run(steps: list[Command], ttl: float) -> None:
 
 @pytest.mark.parametrize("ttl", [0.0, TTL])
 def test_does_what_the_model_says(ttl: float) -> None:
-    @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
     @given(commands(part_size=PART))
     def steps_agree(steps: list[Command]) -> None:
         trio.run(run, steps, ttl, clock=trio.testing.MockClock(autojump_threshold=0))
 
     steps_agree()
+
+
+@pytest.mark.parametrize("ttl", [0.0, TTL])
+def test_does_what_the_model_says_of_programs_at_work(ttl: float) -> None:
+    @settings(max_examples=100, deadline=None)
+    @given(st.integers(0, 2**32))
+    def walks_agree(seed: int) -> None:
+        steps = walk(Random(seed), 40, part_size=PART)
+        trio.run(run, steps, ttl, clock=trio.testing.MockClock(autojump_threshold=0))
+
+    walks_agree()
