@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from phfs.core.listing import Child
 
 ORDERED = 4
-"""Names asked for in listing order, one after the other, before the next are expected to follow.
-Names in random order do so once in 24 times."""
+"""Names asked for in listing order, one after the other, before the next one makes it likely that
+more will follow. Names in random order do that once in 120 times."""
 
 
 class DirectoryCache:
@@ -36,7 +36,7 @@ class DirectoryCache:
         return child if child is not None and child.seen >= oldest else None
 
     def asked_in_order(self, name: str) -> bool:
-        """A name is about to be asked for: whether the last ``ORDERED`` came in listing order."""
+        """A name is about to be asked for: whether ``ORDERED`` before it came in listing order."""
         self._run = self._run + 1 if name > self._asked else 1
         self._asked = name
         return self._run > ORDERED

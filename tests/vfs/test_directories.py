@@ -51,6 +51,18 @@ async def test_a_large_directory_comes_page_by_page(
     assert faulty.count("head") == 0
 
 
+async def test_a_hundred_thousand_entries_are_a_hundred_requests(
+    autojump_clock: MockClock, volume: Volume, memory: MemoryStore, faulty: FaultyStore
+) -> None:
+    await put_all(memory, {f"d/{number:06}": b"x" for number in range(100_000)})
+    found = await volume.listdir("d")
+    assert len(found) == 100_000
+    assert all(stat.size == 1 for stat in found.values())
+    assert faulty.count("list_page") <= 102  # a page each, and the lookup of the directory
+    assert faulty.count("head") <= 1
+    assert volume.in_use() == NOTHING_IN_USE
+
+
 async def test_what_was_there_all_along_comes_once_while_others_come_and_go(
     autojump_clock: MockClock, volume: Volume, memory: MemoryStore
 ) -> None:
