@@ -6,10 +6,19 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 from mypy_boto3_s3 import S3Client
 
 from tests.support.minio import MinioServer, s3_client
 from tests.support.moto import MotoServer
+
+# A change is judged by the same examples every time, however slow the machine; new ones are looked
+# for on purpose, with `make fast ARGS=--hypothesis-profile=search`.
+settings.register_profile(
+    "steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("search", max_examples=1000, deadline=None)
+settings.load_profile("steady")
 
 
 def pytest_configure(config: pytest.Config) -> None:
