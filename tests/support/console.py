@@ -110,7 +110,12 @@ def run(session: Session, mountpoint: Path, commands: Path, tmp: Path) -> list[s
     ran = subprocess.run(
         ["bash", "-c", f"exec 2>&1\n{script}"],
         cwd=mountpoint / session.directory,
-        env={**os.environ, "PATH": f"{commands}:{os.environ['PATH']}", "LC_ALL": "C.UTF-8"},
+        env={
+            **os.environ,
+            "PATH": f"{commands}:{os.environ['PATH']}",
+            "LC_ALL": "C.UTF-8",
+            "PYTHONUNBUFFERED": "1",  # output comes in the order in which a terminal shows it
+        },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         timeout=SECONDS,
