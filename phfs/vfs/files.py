@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import trio
+
 from phfs.core.inodes import Directory, File
 from phfs.core.objects import Attributes, Stored
 from phfs.core.upload import Action, State, Upload
@@ -29,6 +31,10 @@ from phfs.vfs.namespace import Namespace
 from phfs.vfs.reader import Reader
 from phfs.vfs.values import Opened, OpenFlags
 from phfs.vfs.writer import UploadService, Writer
+
+RELEASE_SECONDS = 1.0
+"""The kernel sends a release within milliseconds of the close; a descriptor that is really still
+open (a shell's, for a command that has not written yet) keeps others waiting no longer."""
 
 Report = Callable[[str, str, PhfsError], None]
 """Takes path, operation and error of a failure that no system call can carry."""
@@ -131,6 +137,7 @@ class Files:
                 await self._fail(handle, error)
                 raise upload.error or error from None
             handle.file.inode.draft = upload.end
+            handle.flushed = False
             return len(data)
 
     async def flush(self, handle: Handle, *, durable: bool) -> None:
@@ -140,6 +147,16 @@ class Files:
             return
         async with handle.lock:
             await self._commit(handle, durable=durable)
+            handle.flushed = True
+
+    async def await_release(self, inode: File) -> None:
+        """A truncation is saved by the release, which comes a moment after the last close has
+        returned: whoever opens the file then waits for that moment."""
+        file = self.handles.find(inode)
+        owner = file.owner if file is not None else None
+        if owner is not None and owner.flushed and not inode.draft:
+            with trio.move_on_after(RELEASE_SECONDS):
+                await owner.released.wait()
 
     async def release(self, handle: Handle) -> None:
         """Close for good. A failure is reported: no system call can carry it."""
@@ -153,6 +170,7 @@ class Files:
                 if writer is not None:
                     await writer.abort()
                 self.handles.remove(handle)
+                handle.released.set()
 
     async def _save_last(self, handle: Handle, upload: Upload) -> None:
         """Commit a pending truncation. Bytes that no flush has saved are half a file: not those."""

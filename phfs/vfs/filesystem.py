@@ -134,6 +134,7 @@ class FileSystem:
         inode = self._file(ino)
         if flags.write:
             self._refuse_read_only(inode.path)
+        await self._files.await_release(inode)
         return self._files.open(inode, flags)
 
     async def create(self, parent: int, name: str, flags: OpenFlags) -> tuple[Opened, Stat]:

@@ -70,6 +70,9 @@ class Handle:
     writer: Writer | None = None
     reading: bool = False
     """Has the file open for reading, or has read from it, and has not flushed since."""
+    flushed: bool = False
+    """A descriptor was closed since it was last written or truncated; often it was the last."""
+    released: trio.Event = field(default_factory=trio.Event)
     lock: trio.Lock = field(default_factory=trio.Lock)
     """Held by what changes the file through this handle: one thing at a time."""
 

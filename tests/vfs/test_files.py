@@ -394,3 +394,16 @@ async def test_more_than_the_memory_is_written_through_it(
         status: Any = volume.fs.status()
         assert status["memory"]["peak_bytes"] <= 12 * MIB
     assert memory.objects["f"].data == chunk * 40
+
+
+async def test_who_opens_a_file_just_emptied_waits_for_its_release(
+    autojump_clock: MockClock, volume: Volume, memory: MemoryStore
+) -> None:
+    await put_all(memory, {"f": b"old"})
+    file = await volume.open("f", WRITE)
+    await file.truncate(0)
+    await file.flush()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(file.release)
+        assert await volume.read("f") == b""
+    assert contents(memory) == {"f": b""}
