@@ -31,9 +31,6 @@ Body = Sequence[bytes | bytearray | memoryview]
 MAX_SINGLE_COPY = 5 * 1024**3
 """Largest object CopyObject takes, and largest UploadPartCopy range (S3 API reference)."""
 
-MAX_SINGLE_PUT = 5 * 1024**3
-"""Largest body of PutObject and UploadPart (S3 API reference)."""
-
 MAX_PARTS = 10_000
 """Most parts of a multipart upload (S3 API reference)."""
 

@@ -10,7 +10,6 @@ began. What this mount did is known at once and is newer than any answer begun b
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
 import trio
@@ -23,8 +22,6 @@ from phfs.s3.store import Store
 from phfs.vfs.asking import Asking
 from phfs.vfs.known import Known
 from phfs.vfs.values import Stat
-
-log = logging.getLogger(__name__)
 
 
 class Namespace:
