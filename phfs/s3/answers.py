@@ -10,13 +10,14 @@ from __future__ import annotations
 import email.errors
 import email.header
 import email.utils
-from email.message import Message
+from functools import lru_cache
 from typing import NamedTuple
 
 from phfs import errors
 from phfs.core.objects import Attributes, ETag, ObjectInfo, Stored
 from phfs.errors import Corrupted, StoreError
 from phfs.s3 import xml
+from phfs.s3.head import Headers
 from phfs.s3.store import Described
 
 CODES: dict[str, type[StoreError]] = {
@@ -121,7 +122,7 @@ class Reply(NamedTuple):
     """An answer read to its end."""
 
     status: int
-    headers: Message
+    headers: Headers
     body: bytes
 
 
@@ -163,7 +164,7 @@ def error_of(subject: str, status: int, failure: xml.Failure) -> StoreError:
     return kind(f"{subject}: the object store said {said}")
 
 
-def described(key: str, headers: Message) -> Described:
+def described(key: str, headers: Headers) -> Described:
     """What a HEAD says about an object. Raises ``Corrupted`` if it says no size or version."""
     prefix = "x-amz-meta-"
     metadata = {
@@ -179,7 +180,7 @@ def described(key: str, headers: Message) -> Described:
         headers={name: _text(headers[name]) for name in _KEPT_HEADERS if name in headers},
     )
     try:
-        size = int(headers["Content-Length"] or "")
+        size = int(headers.get("Content-Length", ""))
         tag_count = int(headers.get("x-amz-tagging-count", "0"))
     except (TypeError, ValueError):
         raise Corrupted(f"{key}: the object store does not say how large the object is") from None
@@ -187,12 +188,12 @@ def described(key: str, headers: Message) -> Described:
     return Described(info, attributes, tag_count)
 
 
-def stored(key: str, headers: Message) -> Stored:
+def stored(key: str, headers: Headers) -> Stored:
     """What the answer to a PUT says: the version, at the time of the answer."""
     return Stored(etag_of(key, headers), moment_of(headers, "Date"))
 
 
-def etag_of(key: str, headers: Message) -> ETag:
+def etag_of(key: str, headers: Headers) -> ETag:
     """The ETag header. Raises ``Corrupted`` if there is none."""
     etag = xml.unquoted(headers.get("ETag", ""))
     if not etag:
@@ -200,10 +201,16 @@ def etag_of(key: str, headers: Message) -> ETag:
     return etag
 
 
-def moment_of(headers: Message, name: str) -> int:
+def moment_of(headers: Headers, name: str) -> int:
     """A date in a header, in epoch seconds; 0 if it is missing or no date."""
+    return _moment(headers.get(name, ""))
+
+
+@lru_cache(maxsize=256)
+def _moment(text: str) -> int:
+    """Parsed once: a thousand answers a second have the same date."""
     try:
-        return int(email.utils.parsedate_to_datetime(headers.get(name, "")).timestamp())
+        return int(email.utils.parsedate_to_datetime(text).timestamp())
     except ValueError:
         return 0
 
@@ -211,7 +218,7 @@ def moment_of(headers: Message, name: str) -> int:
 def _text(value: str) -> str:
     """A header's value as its sender wrote it.
 
-    Stores send other text than ASCII as UTF-8, which ``http.client`` reads as Latin-1, or encoded
+    Stores send other text than ASCII as UTF-8, which is read as Latin-1 here, or encoded
     (RFC 2047; S3 user guide, "Working with object metadata").
     """
     try:

@@ -1,8 +1,8 @@
 """The object store over HTTP: Amazon S3, MinIO, and what resembles them.
 
 Owns the requests of the port, what the store turned out not to support, and the counters. Never
-asks again by itself (``retry`` does) and keeps no object. Each request runs in a worker thread;
-what is done there is in ``exchange``.
+asks again by itself (``retry`` does) and keeps no object. What is sent and read is in ``exchange``,
+where it runs in ``requests``.
 """
 
 from __future__ import annotations
@@ -14,15 +14,7 @@ from urllib.parse import urlencode
 
 from botocore.credentials import Credentials
 
-from phfs.core.objects import (
-    Attributes,
-    ByteRange,
-    ETag,
-    Page,
-    Part,
-    Stored,
-    UploadId,
-)
+from phfs.core.objects import Attributes, ByteRange, ETag, Page, Part, Stored, UploadId
 from phfs.errors import (
     Corrupted,
     InvalidRequest,
@@ -40,6 +32,9 @@ from phfs.s3.exchange import Request
 from phfs.s3.options import S3Options
 from phfs.s3.requests import Requests
 from phfs.s3.store import MAX_DELETE, Body, DeleteFailure, Described, Sink
+
+LISTED = 512
+"""Bytes that an entry of a listing takes, about."""
 
 
 class S3Store:
@@ -82,7 +77,10 @@ class S3Store:
         await self._requests.run(
             "get",
             watch,
-            lambda: self._requests.exchange.fetch(request, byte_range, sink, if_match, watch),
+            lambda inline: self._requests.exchange.fetch(
+                request, byte_range, sink, if_match, watch, inline=inline
+            ),
+            size=byte_range.size,
         )
         self._requests.counters["bytes.in"] += byte_range.size
 
@@ -95,7 +93,7 @@ class S3Store:
         start_after: str = "",
         limit: int = 1000,
     ) -> Page:
-        """ListObjectsV2. The answer is parsed in the worker thread."""
+        """ListObjectsV2. A long answer is parsed in a worker thread."""
         if limit < 0:
             raise InvalidRequest(f"a listing cannot have {limit} entries")
         query = {"list-type": "2", "encoding-type": "url", "max-keys": str(limit)}
@@ -107,15 +105,11 @@ class S3Store:
             query["continuation-token"] = token
         elif start_after:
             query["start-after"] = start_after
-        watch = self._requests.watch(f"bucket {self._options.bucket}, keys with {prefix!r}")
+        subject = f"bucket {self._options.bucket}, keys with {prefix!r}"
         request = Request("GET", None, query)
-        page = await self._requests.run(
-            "list",
-            watch,
-            lambda: xml.page(xml.parse(self._requests.exchange.ask(request, watch).body)),
-        )
+        page = await self._requests.parse("list", request, subject, xml.page, size=limit * LISTED)
         if token is not None and page.next_token == token:
-            raise ServerFault(f"{watch.subject}: the object store sent the same page again")
+            raise ServerFault(f"{subject}: the object store sent the same page again")
         return page
 
     async def put(

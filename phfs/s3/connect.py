@@ -1,20 +1,24 @@
 """Makes connections to the object store, and puts what goes wrong with them into words.
 
-Owns the translation of ``OSError`` and ``HTTPException`` into ``StoreError``. Blocking; called by
+Owns the translation of ``OSError`` and of what is no HTTP into ``StoreError``. Blocking; called by
 ``http`` in worker threads.
 """
 
 from __future__ import annotations
 
 import contextlib
-import http.client
 import socket
 import ssl
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from phfs.errors import ConnectionFailed, Corrupted, TimedOut, UntrustedServer
-from phfs.s3.watch import POLL_SECONDS, Watch
+from phfs.s3.head import NotHttpError
+from phfs.s3.watch import Watch
+
+
+class CutShortError(Exception):
+    """The connection ended inside an answer."""
 
 
 class Address(NamedTuple):
@@ -29,7 +33,7 @@ class Address(NamedTuple):
 
 
 def connect(address: Address, tls: ssl.SSLContext | None, watch: Watch) -> socket.socket:
-    """A socket that waits ``POLL_SECONDS`` at most, TLS established if ``tls`` is given.
+    """A connected socket, TLS established if ``tls`` is given.
 
     Tries each of the host's addresses. Raises ``OSError``, ``TimedOut``.
     """
@@ -50,7 +54,6 @@ def connect(address: Address, tls: ssl.SSLContext | None, watch: Watch) -> socke
                 )
                 watch.attach(sock)
                 sock.do_handshake()
-            sock.settimeout(POLL_SECONDS)
             watch.check()
             return sock
         except ssl.SSLError:
@@ -95,9 +98,8 @@ def explained(address: Address, watch: Watch) -> Iterator[None]:
         raise ConnectionFailed(
             f"{subject}: the connection to {address} failed ({error.strerror or error})"
         ) from error
-    except http.client.IncompleteRead as error:
+    except CutShortError as error:
         watch.check()
         raise Corrupted(f"{subject}: the object store ended its answer too early") from error
-    except http.client.HTTPException as error:
-        reason = f"{type(error).__name__}: {error}"[:100]
-        raise Corrupted(f"{subject}: the answer of {address} is no HTTP ({reason})") from error
+    except NotHttpError as error:
+        raise Corrupted(f"{subject}: the answer of {address} is no HTTP: {error}") from error

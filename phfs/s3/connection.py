@@ -1,37 +1,33 @@
-"""One HTTP/1.1 connection: a request sent, its answer read, within the limits of a watch.
+"""One HTTP/1.1 connection: a request sent, its answer's head and body read.
 
-Owns the bytes on a socket. Knows nothing of S3 and nothing of other connections. Blocking; used by
-``http`` in worker threads.
+Owns the framing: where a head and a body end, and whether the connection can be used again. Knows
+nothing of S3 and nothing of other connections. Used by ``http``.
 """
 
 from __future__ import annotations
 
-import contextlib
-import http.client
-import io
-import select
-import socket
 import ssl
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import chain
+from typing import NamedTuple
 
 from phfs.errors import Corrupted, InvalidRequest
-from phfs.s3.connect import Address, connect
+from phfs.s3 import head
+from phfs.s3.connect import Address, CutShortError, connect
+from phfs.s3.head import Head, NotHttpError
 from phfs.s3.store import Body
 from phfs.s3.watch import Watch
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer as Buffer
-
-PIECE = 256 * 1024
-"""Bytes handed to the kernel at once: large enough that the call costs nothing beside the copy."""
-
-TLS_PIECE = 64 * 1024
-"""The same under TLS, where progress is only seen when all of the piece has been taken."""
+from phfs.s3.wire import Wire
 
 JOINED = 64 * 1024
 """A first chunk up to this size goes out in one segment with the header: copying it costs less
 than another system call and another packet."""
+
+RECEIVED = 16 * 1024
+"""Bytes received at once where a head is expected: what of a body comes with it is copied."""
+
+LONGEST_LINE = 1024
+"""Bytes of the line that begins a chunk of a body, extensions included."""
 
 
 class Outgoing(NamedTuple):
@@ -47,45 +43,14 @@ class Outgoing(NamedTuple):
         """Request line and headers. Raises ``InvalidRequest`` for a value with a line break."""
         lines = [f"{self.method} {self.target} HTTP/1.1"]
         lines += [f"{name}: {value}" for name, value in self.headers.items()]
-        if any("\r" in line or "\n" in line for line in lines):
+        text = "\n".join(lines)
+        if text.count("\n") != len(lines) - 1 or "\r" in text:
             raise InvalidRequest(f"{self.target}: a header would have a line break")
-        return "\r\n".join([*lines, "\r\n"]).encode("utf-8", "surrogateescape")
+        return text.replace("\n", "\r\n").encode("utf-8", "surrogateescape") + head.END
 
 
 class UnansweredError(ConnectionError):
     """The connection was cut before any byte of the answer came."""
-
-
-class _Incoming(io.RawIOBase):
-    """What comes from a socket, as ``http.client`` reads it: within the request's limits.
-
-    Closing it leaves the socket open. ``begun`` once a byte has come.
-    """
-
-    def __init__(self, sock: socket.socket, watch: Watch) -> None:
-        self.begun = False
-        self._socket = sock
-        self._watch = watch
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        """The file object ``HTTPResponse`` asks its socket for."""
-        return io.BufferedReader(self)
-
-    def readable(self) -> bool:
-        """Yes."""
-        return True
-
-    def readinto(self, buffer: Buffer, /) -> int:
-        """Wait for bytes; 0 at the end. Raises ``TimedOut``."""
-        while True:
-            try:
-                count = self._socket.recv_into(buffer)
-            except TimeoutError:
-                self._watch.check()
-            else:
-                self._watch.moved(count)
-                self.begun = self.begun or count > 0
-                return count
 
 
 class Connection:
@@ -95,71 +60,93 @@ class Connection:
         self.address = address
         self.idle_since = 0.0
         self.reused = False
-        self._socket = connect(address, tls, watch)
-        self._poll = select.poll()
-        self._poll.register(self._socket, select.POLLIN)
+        self._wire = Wire(connect(address, tls, watch))
 
     @property
     def quiet(self) -> bool:
         """Nothing has come since the last answer: no byte, no end, no error."""
-        return not self._poll.poll(0)
+        return self._wire.quiet
 
     def close(self) -> None:
         """Close the socket."""
-        with contextlib.suppress(OSError):
-            self._socket.close()
+        self._wire.close()
 
-    def exchange(self, request: Outgoing, watch: Watch) -> Answer:
-        """Send a request and read the head of its answer.
+    async def exchange(self, request: Outgoing, watch: Watch, *, inline: bool) -> Answer:
+        """Send a request and read the head of its answer; ``inline`` as for ``Wire.attach``.
 
         An answer that comes while the body is still being sent (a refusal, usually) is taken, the
         rest of the body kept.
         """
-        watch.attach(self._socket)
-        incoming = _Incoming(self._socket, watch)
+        wire = self._wire
+        wire.attach(watch, inline=inline)
         broken: OSError | None = None
         try:
-            sent = self._send(request, watch)
+            sent = await self._send(request)
         except (BrokenPipeError, ConnectionResetError) as error:
             sent, broken = False, error
-        response = http.client.HTTPResponse(incoming, method=request.method)  # type: ignore[arg-type]
+        incoming = _Incoming(wire)
         try:
-            response.begin()
-        except OSError as error:
-            if incoming.begun:
+            found = await incoming.head()
+        except (OSError, CutShortError) as error:
+            if wire.begun:
                 raise
             raise UnansweredError(str(broken or error)) from error
-        return Answer(response, keeps_alive=sent and not response.will_close)
+        return Answer(found, incoming, bodiless=request.method == "HEAD", sent=sent)
 
-    def _send(self, request: Outgoing, watch: Watch) -> bool:
+    async def _send(self, request: Outgoing) -> bool:
         """Send all of the request; False if an answer came before its end."""
-        head = request.head()
         chunks = iter(request.body)
         first = next(chunks, b"")
-        if len(first) <= JOINED:
-            self._send_chunk(head + first, watch)
-        else:
-            self._send_chunk(head, watch)
-            if not self._send_chunk(first, watch):
-                return False
-        return all(self._send_chunk(chunk, watch) for chunk in chunks)
+        start = [request.head(), first] if len(first) > JOINED else [request.head() + first]
+        return await self._wire.send(chain(start, chunks))
 
-    def _send_chunk(self, chunk: bytes | bytearray | memoryview, watch: Watch) -> bool:
-        step = TLS_PIECE if self.address.tls else PIECE
-        with memoryview(chunk) as view:
-            done = 0
-            while done < len(view):
-                # Under TLS there may be something to read that is no answer (session tickets).
-                if not self.address.tls and not self.quiet:
-                    return False
-                with view[done : done + step] as piece:
-                    try:
-                        done += (count := self._socket.send(piece))
-                    except TimeoutError:
-                        watch.check()
-                    else:
-                        watch.moved(count)
-        return True
+
+class _Incoming:
+    """What comes from a wire, and what has come and is not used yet."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._rest = memoryview(b"")
+
+    @property
+    def spent(self) -> bool:
+        """Nothing has come that is not used."""
+        return not self._rest
+
+    async def head(self) -> Head:
+        """Read the head of the final answer; interim ones (1xx) are passed over."""
+        while True:
+            found = head.parse(await self._until(head.END, head.MAX_HEAD))
+            if found.status >= 200:
+                return found
+
+    async def line(self) -> bytes:
+        """Read to the end of the line."""
+        return await self._until(b"\r\n", LONGEST_LINE)
+
+    async def into(self, buffer: memoryview, *, whole: bool) -> int:
+        """Fill ``buffer`` with what has come, at least a byte; as ``Wire.receive``."""
+        rest = self._rest
+        if not rest:
+            return await self._wire.receive(buffer, whole=whole)
+        count = min(len(rest), len(buffer))
+        buffer[:count] = rest[:count]
+        self._rest = rest[count:]
+        return count
+
+    async def _until(self, end: bytes, limit: int) -> bytes:
+        """All bytes up to ``end``, which is dropped. Raises ``NotHttpError`` beyond ``limit``."""
+        data = bytes(self._rest)
+        while (cut := data.find(end)) < 0:
+            if len(data) > limit:
+                raise NotHttpError(f"{limit} bytes came and no end")
+            received = memoryview(bytearray(RECEIVED))
+            count = await self._wire.receive(received)
+            if not count:
+                raise CutShortError
+            data += received[:count]
+        self._rest = memoryview(data)[cut + len(end) :]
+        return data[:cut]
 
 
 class Answer:
@@ -168,49 +155,89 @@ class Answer:
     ``headers`` are looked up without regard to case.
     """
 
-    def __init__(self, response: http.client.HTTPResponse, *, keeps_alive: bool) -> None:
-        self.status = response.status
-        self.headers = response.headers
-        self.length = response.length
+    def __init__(self, found: Head, incoming: _Incoming, *, bodiless: bool, sent: bool) -> None:
+        self.status = found.status
+        self.headers = found.headers
+        self._incoming = incoming
+        self._chunked = "chunked" in found.headers.get("Transfer-Encoding", "").lower()
+        self.length: int | None = None
         """Bytes of the body; None if the server does not say."""
-        self._response = response
-        self._keeps_alive = keeps_alive
+        if bodiless or found.status in (204, 304):
+            self.length, self._chunked = 0, False
+        elif not self._chunked and "Content-Length" in found.headers:
+            self.length = _length(found.headers["Content-Length"])
+        self._left = self.length
+        """Bytes of the body, or of the chunk of it being read, that have not been read."""
+        if self._chunked:
+            self._left = 0
+        self._ended = self.length == 0
+        self._keeps_alive = found.keeps_alive and sent and self._left is not None
 
     @property
     def reusable(self) -> bool:
         """The body has been read to its end and the server keeps the connection."""
-        return self._keeps_alive and self._response.isclosed()
+        return self._keeps_alive and self._ended and self._incoming.spent
 
-    def readinto(self, buffer: memoryview) -> int:
-        """Read what has come, at least one byte, at most ``buffer``; 0 at the end."""
-        response = self._response
-        if response.isclosed():
+    async def readinto(self, buffer: memoryview) -> int:
+        """Read what has come, at least one byte, at most ``buffer``; 0 at the end.
+
+        What takes no more than a moment to come is waited for, see ``Wire.receive``.
+        """
+        if self._chunked and not self._left and not self._ended:
+            await self._begin_chunk()
+        if self._ended:
             return 0
-        if response.chunked or response.length is None:
-            with buffer[:TLS_PIECE] as wanted:
-                return response.readinto(wanted)
-        # HTTPResponse.readinto returns only when the buffer is full: too late for whoever waits
-        # for the first of its bytes.
-        with buffer[: response.length] as wanted:
-            count = int(response.fp.readinto1(wanted))
+        with buffer[: self._left] as wanted:
+            count = await self._incoming.into(wanted, whole=self._left is not None)
+        if self._left is None:
+            self._ended = count == 0
+            return count
         if count == 0:
-            raise http.client.IncompleteRead(b"", response.length)
-        response.length -= count
-        if response.length == 0:
-            response.close()
+            raise CutShortError
+        self._left -= count
+        if self._left == 0:
+            if self._chunked:
+                await self._end_line()
+            else:
+                self._ended = True
         return count
 
-    def read(self, limit: int) -> bytes:
+    async def read(self, limit: int) -> bytes:
         """The whole body. Raises ``Corrupted`` if it has more than ``limit`` bytes."""
-        data = self._response.read(limit + 1)
-        if len(data) > limit:
-            raise Corrupted(f"the object store sent an answer of more than {limit} bytes")
-        if self._response.length:
-            raise http.client.IncompleteRead(data, self._response.length)
-        if not self._response.isclosed():
-            self._response.read(1)
-        return data
+        size = limit + 1 if self.length is None else min(self.length, limit + 1)
+        data = bytearray(min(size, RECEIVED) if self.length is None else size)
+        done = 0
+        while True:
+            if done == len(data):
+                if self._ended:
+                    break
+                data += bytes(max(len(data), RECEIVED))
+            with memoryview(data) as view, view[done:] as free:
+                count = await self.readinto(free)
+            if count == 0:
+                break
+            done += count
+            if done > limit:
+                raise Corrupted(f"the object store sent an answer of more than {limit} bytes")
+        return bytes(data[:done])
 
-    def close(self) -> None:
-        """Let go of the body, read or not."""
-        self._response.close()
+    async def _begin_chunk(self) -> None:
+        digits, *_ = (await self._incoming.line()).split(b";")
+        try:
+            self._left = int(digits.strip(), 16)
+        except ValueError:
+            raise NotHttpError(f"it has a chunk of length {bytes(digits[:40])!r}") from None
+        if self._left == 0:
+            while await self._incoming.line():
+                """A trailer."""
+            self._ended = True
+
+    async def _end_line(self) -> None:
+        if await self._incoming.line():
+            raise NotHttpError("a chunk is longer than it said")
+
+
+def _length(text: str) -> int:
+    if not text.isdecimal():
+        raise NotHttpError(f"it has the length {text[:40]!r}")
+    return int(text)

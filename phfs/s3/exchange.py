@@ -2,7 +2,7 @@
 
 Owns what is learned about the store on the way: its region and its clock. A refusal that says the
 region or the time is wrong is corrected and the request sent once more; everything else is raised.
-Blocking; called by ``client`` in worker threads.
+Called by ``requests`` and ``client``; ``inline`` everywhere as for ``Wire.attach``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import datetime
 import email.utils
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple, TypeVar
 
 from botocore.credentials import Credentials
@@ -20,6 +20,7 @@ from phfs.core.objects import ByteRange, ETag
 from phfs.errors import Corrupted, NotSupported, PreconditionFailed, TimedOut
 from phfs.s3 import xml
 from phfs.s3.answers import Reply, error_of, failure_of
+from phfs.s3.connect import Address
 from phfs.s3.connection import Answer, Outgoing
 from phfs.s3.endpoint import Endpoint, encode_query, endpoint_of, is_aws
 from phfs.s3.http import Pool
@@ -29,7 +30,8 @@ from phfs.s3.store import Body, Sink
 from phfs.s3.watch import Watch
 
 FETCHED_PIECE = 1024 * 1024
-"""Most bytes read from the network before the sink is told; a read returns what has come."""
+"""The sink is told at multiples of this in the object, where the kernel's requests begin and end;
+earlier if somebody waits for less."""
 
 _REGION_STATUSES = frozenset({301, 307, 400})
 _SKEW = datetime.timedelta(minutes=5)
@@ -69,53 +71,80 @@ class Exchange:
         """Whether this is Amazon S3 itself."""
         return is_aws(self._endpoint.address.host)
 
-    def ask(self, request: Request, watch: Watch) -> Reply:
+    @property
+    def may_inline(self) -> bool:
+        """Whether requests can run on trio's thread: the keys need no renewal, and no TLS."""
+        return not (self._endpoint.address.tls or self._signer.must_renew)
+
+    async def ask(self, request: Request, watch: Watch, *, inline: bool) -> Reply:
         """The whole answer. Raises ``StoreError``, also for an ``Error`` in an answer of 200.
 
         CopyObject, UploadPartCopy and CompleteMultipartUpload begin to answer before they know how
         they end (S3 API reference, CopyObject).
         """
 
-        def read(answer: Answer) -> Reply:
-            return Reply(answer.status, answer.headers, answer.read(xml.MAX_ANSWER))
-
-        reply = self._send(request, watch, read)
+        reply = await self._send(request, watch, _reply, inline=inline)
         if b"<Error" in reply.body[:1024] and request.method in ("PUT", "POST"):
             root = xml.parse(reply.body)
             if xml.local_name(root) == "Error":
                 raise error_of(watch.subject, 500, xml.failure(root))
         return reply
 
-    def fetch(
-        self, request: Request, span: ByteRange, sink: Sink, if_match: ETag, watch: Watch
+    async def fetch(
+        self,
+        request: Request,
+        span: ByteRange,
+        sink: Sink,
+        if_match: ETag,
+        watch: Watch,
+        *,
+        inline: bool,
     ) -> None:
         """Read a range into ``sink``. Raises as ``Store.get``."""
-        self._send(request, watch, lambda answer: _fill(answer, watch, span, sink, if_match))
+
+        async def fill(answer: Answer) -> None:
+            await _fill(answer, watch, span, sink, if_match)
+
+        await self._send(request, watch, fill, inline=inline)
 
     def close(self) -> None:
         """Close the connections."""
         self._pool.close()
 
-    def _send(self, request: Request, watch: Watch, read: Callable[[Answer], T]) -> T:
+    async def _send(
+        self,
+        request: Request,
+        watch: Watch,
+        read: Callable[[Answer], Awaitable[T]],
+        *,
+        inline: bool,
+    ) -> T:
+        async def take(answer: Answer) -> T | _Refused:
+            return await (read(answer) if answer.status < 300 else _refusal(answer))
+
         corrected = False
         while True:
-            endpoint = self._endpoint
-            path, query = endpoint.path(request.key), encode_query(request.query)
-            target = f"{path}?{query}" if query else path
-            headers = {"Host": endpoint.host, **request.headers}
-            scheme = "https" if endpoint.address.tls else "http"
-            self._signer.sign(request.method, f"{scheme}://{endpoint.host}{target}", headers)
-            if request.body or request.method in ("PUT", "POST"):
-                headers["Content-Length"] = str(sum(map(len, request.body)))
-            outgoing = Outgoing(request.method, target, headers, request.body, request.repeatable)
-            with self._pool.request(outgoing, endpoint.address, watch) as answer:
-                if answer.status < 300:
-                    return read(answer)
-                reply = Reply(answer.status, answer.headers, answer.read(xml.MAX_ANSWER))
-            failure = failure_of(reply)
-            if corrected or not self._learn(reply, failure):
-                raise error_of(watch.subject, reply.status, failure)
+            outgoing, address = self._signed(request)
+            taken = await self._pool.request(outgoing, address, watch, take, inline=inline)
+            if not isinstance(taken, _Refused):
+                return taken
+            failure = failure_of(taken.reply)
+            if corrected or not self._learn(taken.reply, failure):
+                raise error_of(watch.subject, taken.reply.status, failure)
             corrected = True
+
+    def _signed(self, request: Request) -> tuple[Outgoing, Address]:
+        """The request as it goes out, and where to."""
+        endpoint = self._endpoint
+        path, query = endpoint.path(request.key), encode_query(request.query)
+        target = f"{path}?{query}" if query else path
+        headers = {"Host": endpoint.host, **request.headers}
+        scheme = "https" if endpoint.address.tls else "http"
+        self._signer.sign(request.method, f"{scheme}://{endpoint.host}{target}", headers)
+        if request.body or request.method in ("PUT", "POST"):
+            headers["Content-Length"] = str(sum(map(len, request.body)))
+        outgoing = Outgoing(request.method, target, headers, request.body, request.repeatable)
+        return outgoing, endpoint.address
 
     def _learn(self, reply: Reply, failure: xml.Failure) -> bool:
         """Whether a refusal said something about region or time that was not known."""
@@ -145,7 +174,21 @@ class Exchange:
         return endpoint_of(options.bucket, options.endpoint_url, region, options.path_style)
 
 
-def _fill(answer: Answer, watch: Watch, span: ByteRange, sink: Sink, if_match: ETag) -> None:
+class _Refused(NamedTuple):
+    """An answer that is an error."""
+
+    reply: Reply
+
+
+async def _reply(answer: Answer) -> Reply:
+    return Reply(answer.status, answer.headers, await answer.read(xml.MAX_ANSWER))
+
+
+async def _refusal(answer: Answer) -> _Refused:
+    return _Refused(await _reply(answer))
+
+
+async def _fill(answer: Answer, watch: Watch, span: ByteRange, sink: Sink, if_match: ETag) -> None:
     """Check that an answer is the range asked for, and read it into the sink."""
     subject = watch.subject
     found = xml.unquoted(answer.headers.get("ETag", ""))
@@ -165,12 +208,15 @@ def _fill(answer: Answer, watch: Watch, span: ByteRange, sink: Sink, if_match: E
         while done < size:
             if sink.cancelled:
                 raise TimedOut(f"{subject}: nobody waits for the rest of the bytes")
-            with buffer[done : done + FETCHED_PIECE] as piece:
-                count = answer.readinto(piece)
+            stop = done + FETCHED_PIECE - (span.start + done) % FETCHED_PIECE
+            if done < sink.awaited < stop:
+                stop = sink.awaited
+            with buffer[done:stop] as piece:
+                count = await answer.readinto(piece)
             if count == 0:
                 raise Corrupted(f"{subject}: {done} bytes came instead of {size}")
             done += count
             sink.advance(done)
     if answer.length is None:
         # What ends a body in chunks has to be read, too, or the connection cannot be kept.
-        answer.read(0)
+        await answer.read(0)

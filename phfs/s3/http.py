@@ -1,7 +1,7 @@
 """Requests to the object store over connections that are kept.
 
 Owns the pool of idle connections and the TLS settings. Knows nothing of S3, never signs, never asks
-again but in one case. Blocking; called by ``exchange`` in worker threads.
+again but in one case. Called by ``exchange``, on trio's thread and in worker threads.
 
 An idle connection may be closed by its peer at any moment. One that is seen closed is not used; one
 that fails before any byte of the answer has come is replaced by another, in the end a fresh one, if
@@ -10,15 +10,18 @@ the request may be sent twice.
 
 from __future__ import annotations
 
-import contextlib
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from phfs.s3.connect import Address, explained
 from phfs.s3.connection import Answer, Connection, Outgoing, UnansweredError
+from phfs.s3.threads import run_watched
 from phfs.s3.watch import Watch
+
+T = TypeVar("T")
 
 IDLE_SECONDS = 25.0
 """An idle connection older than this is not used: MinIO closes after 30 s, AWS may sooner."""
@@ -37,26 +40,30 @@ class Pool:
         self._ca_bundle = ca_bundle
         self._tls: ssl.SSLContext | None = None
 
-    @contextlib.contextmanager
-    def request(self, outgoing: Outgoing, address: Address, watch: Watch) -> Iterator[Answer]:
-        """Send a request; the answer may be read inside the ``with``.
+    async def request(
+        self,
+        outgoing: Outgoing,
+        address: Address,
+        watch: Watch,
+        read: Callable[[Answer], Awaitable[T]],
+        *,
+        inline: bool,
+    ) -> T:
+        """Send a request and ``read`` its answer; ``inline`` as for ``Wire.attach``.
 
         Afterwards the connection is kept if the answer was read whole, else closed. Raises
-        ``ConnectionFailed``, ``TimedOut``, ``Corrupted``, also for what is raised inside.
+        ``ConnectionFailed``, ``TimedOut``, ``Corrupted``, also for what ``read`` raises.
         """
         connection: Connection | None = None
         answer: Answer | None = None
         try:
             with explained(address, watch):
-                connection, answer = self._begin(outgoing, address, watch)
-                yield answer
+                connection, answer = await self._begin(outgoing, address, watch, inline=inline)
+                return await read(answer)
         finally:
             watch.detach()
-            if answer is not None:
-                reusable = answer.reusable
-                answer.close()
-                if connection is not None:
-                    self._give(connection) if reusable else connection.close()
+            if connection is not None and answer is not None:
+                self._give(connection) if answer.reusable else connection.close()
 
     def close(self) -> None:
         """Close the idle connections, and those in use when they are given back."""
@@ -66,14 +73,14 @@ class Pool:
         for connection in idle:
             connection.close()
 
-    def _begin(
-        self, outgoing: Outgoing, address: Address, watch: Watch
+    async def _begin(
+        self, outgoing: Outgoing, address: Address, watch: Watch, *, inline: bool
     ) -> tuple[Connection, Answer]:
         while True:
             watch.restart()
-            connection = self._take(address, watch)
+            connection = self._take(address) or await self._connect(address, watch, inline=inline)
             try:
-                return connection, connection.exchange(outgoing, watch)
+                return connection, await connection.exchange(outgoing, watch, inline=inline)
             except UnansweredError:
                 watch.detach()
                 connection.close()
@@ -86,7 +93,14 @@ class Pool:
                 connection.close()
                 raise
 
-    def _take(self, address: Address, watch: Watch) -> Connection:
+    async def _connect(self, address: Address, watch: Watch, *, inline: bool) -> Connection:
+        def connect() -> Connection:
+            return Connection(address, self._context(address), watch)
+
+        # Looking up a name blocks.
+        return await run_watched(connect, watch) if inline else connect()
+
+    def _take(self, address: Address) -> Connection | None:
         oldest = time.monotonic() - IDLE_SECONDS
         while True:
             with self._lock:
@@ -94,7 +108,7 @@ class Pool:
                 if connection is not None:
                     self._idle.remove(connection)
             if connection is None:
-                return Connection(address, self._context(address), watch)
+                return None
             if connection.idle_since > oldest and connection.quiet:
                 connection.reused = True
                 return connection

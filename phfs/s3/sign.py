@@ -2,7 +2,7 @@
 
 Owns the clock's offset against the store's, the region signed for, and the signing key of the day.
 Bodies are not part of the signature: a CRC32C, itself a signed header, protects them at a
-thirtieth of the cost of a SHA-256. Called by ``exchange`` in worker threads.
+thirtieth of the cost of a SHA-256. Called by ``exchange``.
 """
 
 from __future__ import annotations
@@ -87,6 +87,12 @@ class Signer:
         self._credentials = credentials
         self._offset = datetime.timedelta()
         self._auth: _Auth | None = None
+
+    @property
+    def must_renew(self) -> bool:
+        """Whether signing has to ask somewhere for new keys first, and may block."""
+        due = getattr(self._credentials, "refresh_needed", None)
+        return due is not None and bool(due())
 
     def sign(self, method: str, url: str, headers: dict[str, str]) -> None:
         """Add date, token and signature to ``headers``, which must have ``Host``.

@@ -52,6 +52,11 @@ class Sink(Protocol):
     def cancelled(self) -> bool:
         """True when nobody wants the rest: the store stops soon and raises ``TimedOut``."""
 
+    @property
+    def awaited(self) -> int:
+        """Up to where somebody waits for the bytes now, 0 if nobody does. A hint: a store that
+        fills more in one step lets them wait longer."""
+
     def advance(self, filled: int) -> None:
         """The first ``filled`` bytes of ``buffer`` are valid. Called from any thread; cheap."""
 

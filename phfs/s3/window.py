@@ -30,6 +30,11 @@ class SinkWindow:
         """Whether the sink itself is no longer wanted."""
         return self._sink.cancelled
 
+    @property
+    def awaited(self) -> int:
+        """What is awaited of the sink, as far as it lies in the window."""
+        return max(0, self._sink.awaited - self._start)
+
     def advance(self, filled: int) -> None:
         """Pass the progress on, counted from the start of the sink."""
         self.filled = filled

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from email.message import Message
-
 import pytest
 
 from phfs import errors
 from phfs.errors import StoreError, TransientError
 from phfs.s3 import answers
 from phfs.s3.answers import Reply, error_class, error_of, failure_of
+from phfs.s3.head import Headers
 from phfs.s3.xml import Failure
 
 
@@ -77,7 +76,7 @@ def test_a_wrong_clock_has_its_own_advice() -> None:
 
 def test_an_answer_of_a_proxy_is_quoted() -> None:
     said = b"Client sent an HTTP request to an HTTPS server.\n" + b"x" * 1000
-    failure = failure_of(Reply(400, Message(), said))
+    failure = failure_of(Reply(400, Headers(), said))
     assert failure.code == ""
     assert failure.message.startswith("Client sent")
     assert len(failure.message) <= 200
@@ -85,10 +84,8 @@ def test_an_answer_of_a_proxy_is_quoted() -> None:
 
 @pytest.mark.parametrize("date", ["", "yesterday", "Sat, 99 Aug 2026 10:00:00 GMT"])
 def test_a_date_that_is_none(date: str) -> None:
-    headers = Message()
-    headers["Date"] = date
-    assert answers.moment_of(headers, "Date") == 0
-    assert answers.moment_of(Message(), "Date") == 0
+    assert answers.moment_of(Headers({"Date": date}), "Date") == 0
+    assert answers.moment_of(Headers(), "Date") == 0
 
 
 @pytest.mark.parametrize(
@@ -105,8 +102,5 @@ def test_a_date_that_is_none(date: str) -> None:
     ],
 )
 def test_metadata_in_the_encodings_of_stores(sent: str, expected: str) -> None:
-    headers = Message()
-    headers["Content-Length"] = "1"
-    headers["ETag"] = '"e"'
-    headers["x-amz-meta-owner"] = sent
+    headers = Headers({"Content-Length": "1", "ETag": '"e"', "x-amz-meta-owner": sent})
     assert answers.described("a", headers).attributes.metadata == {"owner": expected}

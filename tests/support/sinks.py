@@ -13,6 +13,7 @@ class BytesSink:
     def __init__(self, size: int) -> None:
         self.buffer = memoryview(bytearray(size))
         self.cancelled = False
+        self.awaited = 0
         self.advances: list[int] = []
 
     def advance(self, filled: int) -> None:
