@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 
 import trio
 
-from phfs import __version__
+from phfs import __version__, allocator
 from phfs.config import MountConfig
 from phfs.core.names import MAX_KEY
 from phfs.errors import (
@@ -54,6 +54,7 @@ def run(config: MountConfig, ready: Callable[[], None]) -> int:
     Raises ``MountError`` if it could not be mounted or was stopped before the end, ``ConfigError``
     for what only the store or the machine could tell was wrong.
     """
+    allocator.tune()
     with first_reason():
         trio.run(_run, config, ready)
     return 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from phfs.core.demand import Demand
 from phfs.core.listing import NO_ETAG, Child
 from phfs.core.objects import ETag
 from phfs.core.tree import DirectoryCache
@@ -59,6 +60,7 @@ class Directory(Inode):
 
     cache: DirectoryCache = field(default_factory=DirectoryCache)
     children: dict[str, Inode] = field(default_factory=dict)
+    demand: Demand = field(default_factory=Demand)
     mtime: int = 0
 
     @property

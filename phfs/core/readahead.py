@@ -127,6 +127,11 @@ class ReadAhead:
             assert not gaps
         return Plan(blocks, needed, self._ahead(cursor.position, window), drop)
 
+    def whole(self) -> ByteRange:
+        """Plan a file none of which was planned yet as one block, before any read of it."""
+        assert not self._starts
+        return self._add(ByteRange(0, self._size))
+
     def covers(self, offset: int, length: int) -> list[ByteRange] | None:
         """The blocks that hold these bytes; None when some are in no block."""
         blocks, gaps = self._cover(ByteRange(offset, offset + length))
@@ -250,7 +255,8 @@ class ReadAhead:
                 position = self._stops[index]
             else:
                 limit = self._starts[index] if index < len(self._starts) else barrier
-                stop = min(position + size, limit, barrier)
+                aligned = (position + size) // size * size
+                stop = min(aligned, limit, barrier)
                 if stop > end:
                     break
                 prefetch.append(self._add(ByteRange(position, stop)))

@@ -23,6 +23,7 @@ class DirectoryCache:
         self._asked = ""
         self._run = 0
         self.children: dict[str, Child] = {}
+        self._in_order: list[str] | None = None
         self.listed: float | None = None
         """When the last complete listing began."""
         self._absent: dict[str, float] = {}
@@ -41,6 +42,12 @@ class DirectoryCache:
         self._asked = name
         return self._run > ORDERED
 
+    def files_in_order(self) -> list[str]:
+        """The names of the files that are known, in listing order."""
+        if self._in_order is None:
+            self._in_order = sorted(name for name, it in self.children.items() if not it.is_dir)
+        return self._in_order
+
     def is_absent(self, name: str, oldest: float) -> bool:
         """Whether the name is known, since ``oldest`` or later, not to exist."""
         if self.get(name, oldest) is not None:
@@ -56,6 +63,8 @@ class DirectoryCache:
     def put(self, name: str, child: Child) -> None:
         """This mount has just made ``child``: it is what is there, whatever was known."""
         self._absent.pop(name, None)
+        if name not in self.children:
+            self._in_order = None
         self.children[name] = child
 
     def learn(self, name: str, child: Child) -> Child | None:
@@ -76,7 +85,8 @@ class DirectoryCache:
 
     def remove(self, name: str, now: float) -> None:
         """This mount has removed the name at ``now``: it is not there, whatever was known."""
-        self.children.pop(name, None)
+        if self.children.pop(name, None) is not None:
+            self._in_order = None
         self._absent[name] = now
 
     def learn_absent(self, name: str, begun: float) -> Child | None:
@@ -99,6 +109,7 @@ class DirectoryCache:
         }
         merged.update((name, child) for name, child in self.children.items() if child.seen > begun)
         self.children = merged
+        self._in_order = None
         self._absent = {name: time for name, time in self._absent.items() if time >= begun}
         self.listed = begun
 
@@ -109,11 +120,13 @@ class DirectoryCache:
         """Nothing known of this name may be believed, a complete listing neither."""
         self.children.pop(name, None)
         self._absent.pop(name, None)
+        self._in_order = None
         self.listed = None
 
     def clear(self) -> None:
         """Forget everything."""
         self.children, self._absent, self.listed = {}, {}, None
+        self._in_order = None
 
     def expire(self, oldest: float) -> None:
         """Forget names known not to exist that nobody may believe any more."""

@@ -8,8 +8,8 @@ block. Asks nobody for bytes. Called by ``fetcher`` and ``reader``, on the trio 
 
 from __future__ import annotations
 
-import math
 import mmap
+import sys
 
 import trio
 
@@ -21,8 +21,15 @@ KIB = 1024
 GRANULE = 64 * KIB
 """Buffers of this size and more are a multiple of it, so that blocks of similar size share them."""
 
+HUGE_PAGE = 2 * 1024 * KIB
+"""From this size on a buffer is made of huge pages where the kernel has them: one fault instead of
+512."""
+
 POOLED = 256 * KIB
 """Smaller buffers are not kept: malloc serves them without touching fresh pages."""
+
+NOBODY = sys.maxsize
+"""The fill that is awaited when nobody waits."""
 
 Buffer = bytearray | mmap.mmap
 """The memory behind a block. The large ones are mappings: those are not zeroed by the thread that
@@ -73,7 +80,7 @@ class Block:
         self.pins = 0
         self._token = token
         self._waiters: list[tuple[int, trio.Event]] = []
-        self._wanted: float = math.inf
+        self._wanted: int = NOBODY
         """Fewest bytes anybody waits for; read by the store's threads."""
 
     @property
@@ -96,6 +103,12 @@ class Block:
     def idle(self) -> bool:
         """Only kept for a read that may come."""
         return self.kept and not (self.pins or self.loading)
+
+    @property
+    def awaited(self) -> int:
+        """Read by the store, from any thread: the least fill somebody waits for, 0 if nobody."""
+        wanted = self._wanted
+        return 0 if wanted == NOBODY else wanted
 
     def advance(self, filled: int) -> None:
         """Called by the store, from any thread: the first ``filled`` bytes are there."""
@@ -140,7 +153,7 @@ class Block:
             else:
                 waiting.append((wanted, event))
         self._waiters = waiting
-        self._wanted = min((wanted for wanted, _ in waiting), default=math.inf)
+        self._wanted = min((wanted for wanted, _ in waiting), default=NOBODY)
 
 
 class Pool:
@@ -244,4 +257,7 @@ def capacity_for(size: int) -> int:
 def _allocate(capacity: int) -> Buffer:
     if capacity < POOLED:
         return bytearray(capacity)
-    return mmap.mmap(-1, capacity, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    buffer = mmap.mmap(-1, capacity, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if capacity >= HUGE_PAGE:
+        buffer.madvise(mmap.MADV_HUGEPAGE)
+    return buffer

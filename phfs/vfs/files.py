@@ -28,7 +28,7 @@ from phfs.vfs.fetcher import Fetcher
 from phfs.vfs.handles import Handle, HandleTable, OpenFile
 from phfs.vfs.moving import Moving
 from phfs.vfs.namespace import Namespace
-from phfs.vfs.reader import Reader
+from phfs.vfs.siblings import Siblings
 from phfs.vfs.values import Opened, OpenFlags
 from phfs.vfs.writer import UploadService, Writer
 
@@ -49,7 +49,7 @@ class Files:
         self.handles = HandleTable(namespace.inodes)
         self.moving = Moving(self.handles)
         self._namespace = namespace
-        self._fetcher = fetcher
+        self.siblings = Siblings(fetcher)
         self._uploads = uploads
         self._report = report
 
@@ -113,7 +113,7 @@ class Files:
         if offset >= inode.size:
             return b""
         if file.reader is None:
-            file.reader = Reader(self._fetcher, inode.key, inode.size, inode.etag)
+            file.reader = self.siblings.reader(inode)
         try:
             return await file.reader.read(offset, min(size, inode.size - offset))
         except Stale:

@@ -91,7 +91,7 @@ class FileSystem:
         self._options = options
         self._budget = Budget(options.memory_limit, read_reserve=options.memory_limit // 4)
         self._namespace = Namespace(
-            store, ttl=options.metadata_ttl, max_key=options.max_key, now=now
+            store, nursery, ttl=options.metadata_ttl, max_key=options.max_key, now=now
         )
         self._fetcher = Fetcher(store, self._budget, nursery)
         self._uploads = UploadService(store, self._budget, nursery, options.part_size)
@@ -283,6 +283,7 @@ class FileSystem:
             "inodes": len(namespace.inodes),
             "uploads": {"begun": uploads.begun, "aborted": uploads.aborted},
             "ranges_fetched": self._fetcher.requests,
+            "files_fetched_ahead": len(self._files.siblings),
             "ignored_keys": list(namespace.known.ignored),
             "shadowed_files": list(namespace.known.shadowed),
         }

@@ -15,6 +15,7 @@ from phfs.core.inodes import File, InodeTable
 from phfs.core.objects import ETag
 from phfs.errors import BadHandle, Busy
 from phfs.vfs.reader import Reader
+from phfs.vfs.tasks import Turn
 from phfs.vfs.values import OpenFlags
 from phfs.vfs.writer import Writer
 
@@ -73,7 +74,7 @@ class Handle:
     flushed: bool = False
     """A descriptor was closed since it was last written or truncated; often it was the last."""
     released: trio.Event = field(default_factory=trio.Event)
-    lock: trio.Lock = field(default_factory=trio.Lock)
+    lock: Turn = field(default_factory=Turn)
     """Held by what changes the file through this handle: one thing at a time."""
 
 

@@ -21,19 +21,30 @@ from phfs.errors import NameTooLong, NotDirectory, NotFound, Stale
 from phfs.s3.store import Store
 from phfs.vfs.asking import Asking
 from phfs.vfs.known import Known
+from phfs.vfs.refreshing import Refreshing
 from phfs.vfs.values import Stat
 
 
 class Namespace:
     """The tree of names over one store."""
 
-    def __init__(self, store: Store, *, ttl: float, max_key: int, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        nursery: trio.Nursery,
+        *,
+        ttl: float,
+        max_key: int,
+        now: Callable[[], float],
+    ) -> None:
+        """``nursery`` runs listings ahead of need."""
         self.store = store
         self.ttl = ttl
         self.max_key = max_key
         self.inodes = InodeTable(int(now()))
         self.known = Known()
         self._asking = Asking(store, self.known, ttl=ttl)
+        self._refreshing = Refreshing(store, self.known, nursery, ttl=ttl)
         self._now = now
 
     # -- inodes --------------------------------------------------------------------------------
@@ -132,6 +143,7 @@ class Namespace:
                 or (newest is not None and newest.seen > child.seen)
             ):
                 child = newest
+        self._refreshing.asked(parent)
         if child is None:
             raise NotFound(f"There is no /{key}.")
         return child

@@ -64,6 +64,17 @@ class Reader:
         finally:
             self._unpin(blocks)
 
+    def fetch_whole(self) -> bool:
+        """Fetch all of the file ahead of any read; False when others need the means more."""
+        span = self._readahead.whole()
+        block = self._fetcher.start_ahead(self, span)
+        if block is None:
+            self._readahead.forget(span)
+            return False
+        self._blocks[span.start] = block
+        self._fetcher.used(self)
+        return True
+
     def move(self, key: str, etag: ETag) -> None:
         """The object was renamed through this mount: the same bytes are there under ``key``.
 

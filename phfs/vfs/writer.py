@@ -33,11 +33,13 @@ from phfs.s3.store import MAX_PARTS, MAX_SINGLE_COPY, MIN_PART, Store
 from phfs.vfs.budget import Budget
 from phfs.vfs.content_type import content_type
 from phfs.vfs.partbuffer import PartBuffer
+from phfs.vfs.tasks import Turn
 
 log = logging.getLogger(__name__)
 
 PARTS_AT_ONCE = 8
-"""Parts on their way at the same time over all files; more only share the same link."""
+"""Parts on their way at the same time over all files. More only share the same link, so a writer
+that has filled another part waits for a place: what would lie in a queue is memory for nothing."""
 
 ABORT_SECONDS = 10.0
 """How long ending an upload nobody wants may take; what is left then stays in the journal."""
@@ -81,7 +83,7 @@ class Writer:
         self._committed: ETag | None = None
         self._upload_key = ""
         self._upload_id: UploadId | None = None
-        self._creating = trio.Lock()
+        self._creating = Turn()
         self._parts: dict[int, Part] = {}
         self._last_part = 0
         self._sending: set[trio.CancelScope] = set()
@@ -98,7 +100,7 @@ class Writer:
         self._buffer.append(data)
         self.upload.wrote(len(data))
         if self._buffer.size >= self._service.target(self._last_part + 1):
-            self._spill()
+            await self._spill()
 
     async def _charge(self, length: int) -> None:
         """Take memory for ``length`` more bytes. Where it is short, what is held goes out first."""
@@ -106,14 +108,14 @@ class Writer:
         cost = self._buffer.cost(length)
         if cost and not budget.try_acquire(cost, for_write=True):
             if self._buffer.size >= MIN_PART:
-                self._spill()
+                await self._spill()
                 cost = self._buffer.cost(length)
             await budget.acquire(cost, for_write=True)
         if self._buffer.size == 0:
             self._service.writing += 1
 
-    def _spill(self) -> None:
-        self._send_part()
+    async def _spill(self) -> None:
+        await self._send_part()
         self.upload.fire(Event.SEND)
 
     async def commit(self, action: Action) -> Stored:
@@ -171,7 +173,7 @@ class Writer:
 
     async def _complete(self, *, if_none_match: bool) -> Stored:
         if self._buffer.size:
-            self._send_part()
+            await self._send_part()
         await self._wait_sent()
         if self._error is not None:
             raise self._error
@@ -213,7 +215,8 @@ class Writer:
 
     # -- parts ---------------------------------------------------------------------------------
 
-    def _send_part(self) -> None:
+    async def _send_part(self) -> None:
+        """Hand the buffer over to a request of its own, as soon as there is a place for one."""
         number = self._last_part + 1
         if number > MAX_PARTS:
             raise TooLarge(
@@ -221,22 +224,22 @@ class Writer:
                 f"{self.upload.end} bytes.",
                 "Write it in several files, or mount with a larger --part-size and --memory-limit.",
             )
+        scope = trio.CancelScope()
+        await self._service.slots.acquire_on_behalf_of(scope)
         self._last_part = number
         buffer, self._buffer = self._buffer, PartBuffer()
         self._service.writing -= 1
         self._service.budget.mark_in_flight(buffer.allocated)
-        scope = trio.CancelScope()
         self._sending.add(scope)
         self._service.nursery.start_soon(self._put_part, number, buffer, scope)
 
     async def _put_part(self, number: int, buffer: PartBuffer, scope: trio.CancelScope) -> None:
         try:
             with scope:
-                async with self._service.slots:
-                    upload_id = await self._ensure_upload()
-                    self._parts[number] = await self._service.store.put_part(
-                        self._upload_key, upload_id, number, buffer.chunks
-                    )
+                upload_id = await self._ensure_upload()
+                self._parts[number] = await self._service.store.put_part(
+                    self._upload_key, upload_id, number, buffer.chunks
+                )
         except PhfsError as error:
             self._error = self._error or error
         except Exception:
@@ -245,6 +248,7 @@ class Writer:
                 f"Part {number} of {self.upload.path} could not be sent."
             )
         finally:
+            self._service.slots.release_on_behalf_of(scope)
             self._service.budget.release(buffer.allocated, for_write=True, in_flight=True)
             self._sending.discard(scope)
             if not self._sending:
