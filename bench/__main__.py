@@ -1,129 +1,169 @@
-"""``python -m bench``: measures a mount and the floor alternately and prints ratios.
+"""``python -m bench``: PHFS, its peers and the bare store against one MinIO, in one run.
 
-Owns the order of measurements and the report. Both sides run against the same MinIO on a tmpfs, one
-after the other in every round, because machines are noisy and only ratios inside one run count.
+Owns the command line. Everything runs on this machine and is taken down again, also when the run is
+interrupted. With ``--quick`` the ratios are compared with those of ``baseline.json``.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import shutil
-import statistics
-import tempfile
-import time
-from collections.abc import Callable
+import signal
+import sys
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from types import FrameType
+from typing import NoReturn
 
-from bench.scenarios import Scenario, scenarios
-from bench.subjects import MIB, Floor, Mount
-from tests.support.minio import MinioServer
+from bench import fresh
+from bench.mounts import Kind, kinds
+from bench.world import LINKS, World, running
+from phfs.bench import guard
+from phfs.bench.figures import Figure, figures
+from phfs.bench.measure import FLOOR, Bench
+from phfs.bench.output import writable, write
+from phfs.bench.record import Run
+from phfs.bench.report import Screen
+from phfs.bench.scenario import Size, Theme
+from phfs.bench.scenarios import chosen, themes
+from phfs.bench.targets import PHFS, verdicts
+from phfs.cli.commands.bench import add_measuring_options
+from phfs.cli.parser import Parser, UsageError, say, sentence_of
+from phfs.errors import ConfigError, PhfsError
 
-STALE_SECONDS = 1.2
-"""A little more than the default metadata TTL: what was listed is asked for again."""
+PROG = "python -m bench"
+BASELINE = Path(__file__).with_name("baseline.json")
 
+_EPILOG = """\
+Without --link and --subject all are measured; with --quick the link of 10 ms and no peers, and the
+ratios are compared with those that are kept: exit code 1 if one fell by more than a fifth.
 
-class Result(NamedTuple):
-    """Speeds by round, and the daemon's cost per amount."""
+  make bench QUICK=1
+  make bench ARGS="--scenario read-seq-1 --link direct --rounds 9\""""
 
-    name: str
-    unit: str
-    target: float
-    mount: list[float]
-    floor: list[float]
-    ratio: float
-    spread: float
-    cpu_seconds: float
-    cpu_per_gib: float | None
-    peak_mib: float
-
-
-def _timed(work: Callable[[], object]) -> float:
-    begin = time.perf_counter()
-    work()
-    return time.perf_counter() - begin
-
-
-def measure(scenario: Scenario, mount: Mount, rounds: int) -> Result:
-    """Run both sides ``rounds`` times in turn, after one round that is not counted."""
-    speeds: dict[str, list[float]] = {"mount": [], "floor": []}
-    cpu, peak = [], 0.0
-    scale = MIB / 1e6 if scenario.unit == "MB/s" else 1.0
-    for number in range(rounds + 1):
-        time.sleep(STALE_SECONDS)
-        mount.reset_peak()
-        before = mount.usage().cpu
-        seconds = {"mount": _timed(lambda: scenario.mount(mount.path))}
-        usage = mount.usage()
-        seconds["floor"] = _timed(scenario.floor)
-        if number:
-            cpu.append(usage.cpu - before)
-            peak = max(peak, usage.peak_mib)
-            for side, value in seconds.items():
-                speeds[side].append(scenario.amount * scale / value)
-    ratios = [a / b for a, b in zip(speeds["mount"], speeds["floor"], strict=True)]
-    gib = scenario.amount / 1024 if scenario.unit == "MB/s" else None
-    median_cpu = statistics.median(cpu)
-    return Result(
-        scenario.name,
-        scenario.unit,
-        scenario.target,
-        speeds["mount"],
-        speeds["floor"],
-        statistics.median(ratios),
-        max(ratios) - min(ratios),
-        median_cpu,
-        None if gib is None else median_cpu / gib,
-        peak,
-    )
+QUICK_LINKS = ["direct", "10ms"]
+QUICK_SUBJECTS = [PHFS, FLOOR]
 
 
-def _line(result: Result) -> str:
-    cpu = "" if result.cpu_per_gib is None else f"{result.cpu_per_gib:.2f} s/GiB"
-    mark = "ok" if result.ratio >= result.target else "BELOW"
-    return (
-        f"{result.name:<28} {statistics.median(result.mount):>8.0f} "
-        f"{statistics.median(result.floor):>8.0f} {result.unit:<5} {result.ratio:>6.2f} "
-        f"±{result.spread / 2:<5.2f} {result.target:>5.2f} {mark:<6} {result.peak_mib:>5.0f} MiB "
-        f"{cpu}"
-    )
-
-
-def main() -> None:
-    """Measure and report."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.split("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="smaller amounts, fewer rounds")
-    parser.add_argument("--rounds", type=int, default=None, help="counted rounds (5; quick: 3)")
-    parser.add_argument("--only", default="", help="only scenarios whose name contains this")
-    parser.add_argument("--output", type=Path, default=Path("bench-results"))
-    parser.add_argument(
-        "--tmpfs", type=Path, default=Path("/dev/shm"), help="where MinIO's data go"
-    )
-    arguments = parser.parse_args()
-    rounds = arguments.rounds or (3 if arguments.quick else 5)
-    work = Path(tempfile.mkdtemp(prefix="phfs-bench-", dir=arguments.tmpfs))
-    results: list[Result] = []
+def main() -> int:
+    """Measure and report; 0, or 1 if PHFS failed or has become slower, 2 for a wrong option."""
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
-        server = MinioServer(work)
-        floor = Floor(server)
-        mount = Mount(server)
-        print(f"{'':<28} {'mount':>8} {'boto3':>8} {'':<5} {'ratio':>6} {'':<6} {'least':>5}")
-        try:
-            for scenario in scenarios(floor, work, quick=arguments.quick):
-                if arguments.only in scenario.name:
-                    results.append(measure(scenario, mount, rounds))
-                    print(_line(results[-1]), flush=True)
-        finally:
-            mount.close()
-            server.close()
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    arguments.output.mkdir(exist_ok=True)
-    report = arguments.output / "results.json"
-    report.write_text(json.dumps([result._asdict() for result in results], indent=1) + "\n")
-    print(f"written to {report}")
+        given = _options().read(sys.argv[1:])
+        return _run(given, Screen())
+    except UsageError as error:
+        say(PROG, f"{error} See {PROG} --help.")
+        return 2
+    except PhfsError as error:
+        say(PROG, sentence_of(error))
+        return 2 if isinstance(error, ConfigError) else 1
+    except RuntimeError as error:  # a server or a mount did not start
+        say(PROG, str(error))
+        return 1
+    except KeyboardInterrupt:
+        say(PROG, "Interrupted: everything is unmounted, stopped and removed.")
+        return 130  # 128 + SIGINT, as shells count
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _options() -> Parser:
+    parser = Parser(PROG, "Measure PHFS, its peers and the bare store in one run.", _EPILOG)
+    add_measuring_options(parser)
+    for flag, expected, names in (
+        ("--link", "over this link only; may be repeated", list(LINKS)),
+        ("--subject", "measure this only; may be repeated", [*_names(kinds()), FLOOR]),
+    ):
+        parser.expected[flag] = ", ".join(names[:-1]) + f" or {names[-1]}"
+        parser.add_argument(flag, action="append", choices=names, default=[], help=expected)
+    parser.expected["--tmpfs"] = "a directory on a tmpfs"
+    parser.add_argument(
+        "--tmpfs",
+        type=Path,
+        default=Path("/dev/shm"),
+        metavar="DIR",
+        help="where the store's data go (default: /dev/shm)",
+    )
+    parser.expected["--baseline"] = "a file"
+    parser.add_argument(
+        "--baseline",
+        type=Path,
+        default=BASELINE,
+        metavar="FILE",
+        help="where the ratios are kept that a quick run is compared with",
+    )
+    parser.add_argument(
+        "--save-baseline",
+        action="store_true",
+        help="keep the ratios of this run, instead of comparing with those that are kept",
+    )
+    return parser
+
+
+def _run(given: argparse.Namespace, screen: Screen) -> int:
+    size = Size.of(quick=given.quick, rounds=given.rounds)
+    if given.list:
+        screen.scenarios(chosen(_all_themes(size, None), given.scenario))
+        return 0
+    chosen(_all_themes(size, None), given.scenario)  # refuses before anything is started
+    output = writable(given.output or Path("bench-results"))
+    tmpfs = writable(given.tmpfs)
+    links = given.link or (QUICK_LINKS if given.quick else list(LINKS))
+    subjects = given.subject or (QUICK_SUBJECTS if given.quick else [*_names(kinds()), FLOOR])
+    with running(tmpfs, links, _installed(subjects, screen), floor=FLOOR in subjects) as world:
+        with screen.live():
+            known = _measure(world, size, given.scenario, screen)
+        judged = verdicts(known)
+        screen.verdicts(judged)
+        run = Run(known, judged, quick=given.quick, rounds=size.turns - 1)
+        screen.say(f"Written to {write(run, output)}")
+        failed = [one for one in known if one.subject == PHFS and one.error]
+        if given.save_baseline:
+            guard.save(given.baseline, known, run.machine)
+        elif given.quick and _has_fallen(world, size, guard.load(given.baseline), known, screen):
+            return 1
+    return 1 if failed else 0
+
+
+def _measure(world: World, size: Size, names: Collection[str], screen: Screen) -> list[Figure]:
+    wanted = chosen(_all_themes(size, world), names)
+    return figures(Bench(world.subjects, world.place, screen).run(wanted, size.turns))
+
+
+def _has_fallen(
+    world: World, size: Size, kept: guard.Ratios, known: Sequence[Figure], screen: Screen
+) -> bool:
+    """Compare with what is kept; whatever seems to have fallen is measured again, longer."""
+    if not kept:
+        screen.say("No ratios are kept to compare with: --save-baseline keeps those of a run.")
+    suspects = {fall.scenario for fall in guard.falls(kept, known)}
+    if not suspects:
+        return False
+    screen.say(f"Measured once more, with more rounds: {', '.join(sorted(suspects))}")
+    longer = size._replace(turns=3 * size.turns)
+    with screen.live():
+        again = _measure(world, longer, suspects, screen)
+    fallen = guard.falls(kept, again)
+    screen.falls(fallen)
+    return bool(fallen)
+
+
+def _all_themes(size: Size, world: World | None) -> list[Theme]:
+    return [*themes(size), fresh.theme(world.mounts if world else {}, size)]
+
+
+def _installed(subjects: Collection[str], screen: Screen) -> list[Kind]:
+    wanted = [kind for kind in kinds() if kind.name in subjects]
+    for kind in wanted:
+        if kind.program is None:
+            screen.say(f"{kind.name} is not installed and is left out.")
+    return [kind for kind in wanted if kind.program is not None]
+
+
+def _names(of: Sequence[Kind]) -> list[str]:
+    return [kind.name for kind in of]
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -34,25 +34,25 @@ class Options(NamedTuple):
     the kernel's own read-ahead of 128 KiB, so that the second read of a sequential reader is
     answered by the first request). ``least``: smallest request. ``block``: largest request; at
     8 MiB a request's fixed cost disappears beside its bytes. ``window``: how far ahead of a cursor;
-    four blocks in flight keep a link of 10 ms and 25 Gbit/s busy. ``growth``: window per byte
+    three blocks in flight keep a link of 10 ms and 20 Gbit/s busy. ``growth``: window per byte
     read without a gap. ``cursors``: streams told apart in one file.
     """
 
     first: int = MIB + 128 * KIB
     least: int = 64 * KIB
     block: int = 8 * MIB
-    window: int = 32 * MIB
+    window: int = 24 * MIB
     growth: int = 2
     cursors: int = 16
 
     @staticmethod
     def for_memory(limit: int) -> Options:
         """The options for a mount whose buffers may take ``limit`` bytes: one stream gets at most
-        an eighth, in at least four blocks."""
+        an eighth, in at least three blocks."""
         most = Options()
         share = max(limit // 8, most.least)
         window = min(most.window, share)
-        block = max(most.least, 1 << (window // 4).bit_length() - 1)
+        block = max(most.least, 1 << (window // 3).bit_length() - 1)
         return most._replace(first=min(most.first, share), block=block, window=window)
 
 

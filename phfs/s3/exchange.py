@@ -29,7 +29,7 @@ from phfs.s3.sign import Signer
 from phfs.s3.store import Body, Sink
 from phfs.s3.watch import Watch
 
-FETCHED_PIECE = 1024 * 1024
+FETCHED_PIECE = 4 * 1024 * 1024
 """The sink is told at multiples of this in the object, where the kernel's requests begin and end;
 earlier if somebody waits for less."""
 

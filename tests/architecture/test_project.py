@@ -34,10 +34,13 @@ def test_every_requirement_has_a_lower_bound() -> None:
 def test_every_library_imported_is_required() -> None:
     table = project()
     always = {distribution(text) for text in table["dependencies"]}
-    demo = {distribution(text) for text in table["optional-dependencies"]["demo"]}
+    extras = {
+        name: {distribution(text) for text in table["optional-dependencies"][name]}
+        for name in ("bench", "demo")  # each is named as the layer that needs it
+    }
     wrong = []
     for module in modules():
-        required = always | demo if layer(dotted(module)) == "demo" else always
+        required = always | extras.get(layer(dotted(module)), set())
         for name, line in imports(module):
             used = library(name)
             if used is not None and IMPORTED_WITH.get(used, used) not in required:

@@ -54,6 +54,14 @@ def test_version_and_help(command: str) -> None:
         ("phfs", "demo --keeep", 2, "There is no option --keeep; is --keep meant?"),
         ("phfs", "demo more", 2, "There is an argument too many: 'more'."),
         ("phfs", "demo --keep=1", 2, "--keep takes no value."),
+        ("phfs", "bench", 2, "DIR is missing: give a directory inside a mount of PHFS."),
+        ("phfs", "bench /nowhere", 1, "/nowhere is not a directory."),
+        ("phfs", "bench /proc", 1, "/proc is not inside a mount of PHFS."),
+        ("phfs", "bench / --rounds 0", 2, "--rounds needs a value: give a whole number from 1"),
+        ("phfs", "bench / --scenario", 2, "--scenario needs a value: give the name of a scenario"),
+        ("phfs", "bench / --scenario lz-l", 2, "There is no scenario 'lz-l'; is ls-l meant?"),
+        ("phfs", "bench / --scenario xyz", 2, "There is no scenario 'xyz': --list shows"),
+        ("phfs", "bench / --output /proc/x", 1, "The directory /proc/x cannot be made"),
     ],
 )
 def test_what_is_wrong_is_one_sentence(
@@ -93,12 +101,18 @@ print(sorted(heavy & set(sys.modules)))
     assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
 
 
-def test_the_demonstration_without_its_extra_says_what_to_install() -> None:
-    script = """
+@pytest.mark.parametrize(
+    ("arguments", "library", "extra"),
+    [(["demo"], "moto", "demo"), (["bench", "/"], "matplotlib", "bench")],
+)
+def test_a_command_without_its_extra_says_what_to_install(
+    arguments: list[str], library: str, extra: str
+) -> None:
+    script = f"""
 import sys
-sys.modules["moto"] = None  # as if it were not installed
+sys.modules[{library!r}] = None  # as if it were not installed
 from phfs.cli import main
-sys.exit(main.main(["demo"]))
+sys.exit(main.main({arguments!r}))
 """
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -108,5 +122,12 @@ sys.exit(main.main(["demo"]))
         check=False,
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert "pip install 'phfs[demo]'" in done.stderr
+    assert f"pip install 'phfs[{extra}]'" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_the_scenarios_are_listed() -> None:
+    done = call("phfs", "bench", "--list")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "read-seq-16" in done.stdout
+    assert "sequential read, 16 streams" in done.stdout

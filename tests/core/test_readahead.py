@@ -233,7 +233,7 @@ def test_options_fit_the_memory_there_is(limit: int) -> None:
     options = Options.for_memory(limit)
     assert options.least <= options.block <= options.window <= max(limit // 8, options.least)
     assert options.first <= max(limit // 8, options.least)
-    assert options.window >= 4 * options.block or options.block == options.least
+    assert options.window >= 3 * options.block or options.block == options.least
     assert Options.for_memory(8192 * MIB) == Options()
 
 

@@ -117,6 +117,8 @@ class MinioServer:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                # Ctrl-C is for whoever started it, who still needs it to end in order.
+                start_new_session=True,
             )
         give_up = time.monotonic() + START_SECONDS
         while not self._ready():

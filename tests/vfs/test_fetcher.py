@@ -297,4 +297,4 @@ async def test_options_follow_the_budget() -> None:
         small = Fetcher(store, Budget(8 * MIB, read_reserve=MIB), nursery)
         large = Fetcher(store, Budget(512 * MIB, read_reserve=MIB), nursery)
     assert small.options.window == MIB
-    assert large.options.window == 32 * MIB
+    assert large.options.window == 24 * MIB
