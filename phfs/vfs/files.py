@@ -66,6 +66,7 @@ class Files:
         """Open a version. Raises ``Stale`` (the kernel then looks the path up again), ``Busy``,
         ``Unsupported`` for appending to an object that has bytes."""
         self._namespace.check_current(inode)
+        self._namespace.opened(inode)
         file = self.handles.open_file(inode)
         if flags.write:
             if flags.append and not flags.truncate and inode.size:

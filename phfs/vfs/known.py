@@ -40,6 +40,8 @@ class Known:
 
     def listed(self, directory: Directory, children: dict[str, Child], fold: ListingFold) -> None:
         """A complete listing of a directory, begun at ``fold.begun``, is known."""
+        if children:
+            _confirm(directory, fold.begun)
         for name in self.kept.names_in(directory.key):
             children[name] = directory_child(fold.begun)
         directory.cache.merge(children, fold.begun)
@@ -76,3 +78,11 @@ class Known:
             if key not in notes and len(notes) < MOST_NOTED:
                 notes[key] = None
                 log.info("object %r is %s", key, reason)
+
+
+def _confirm(directory: Directory, begun: float) -> None:
+    """Something is in it: it is a directory, and so are those it is in."""
+    while directory.parent is not None:
+        directory.seen = max(directory.seen, begun)
+        directory.parent.cache.learn(directory.name, directory_child(begun))
+        directory = directory.parent

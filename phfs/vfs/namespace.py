@@ -112,6 +112,12 @@ class Namespace:
                 self.inodes.unlink(inode)
         raise Stale(f"{inode.path} was replaced or deleted by somebody else.")
 
+    def opened(self, inode: File) -> None:
+        """A file is opened: a use of its directory, where the kernel knew the name from a listing
+        and did not ask for it."""
+        if inode.parent is not None:
+            self._refreshing.asked(inode.parent)
+
     def check_current(self, inode: File) -> None:
         """Raises ``Stale`` when the inode is known not to be what its path stands for."""
         if inode.parent is not None and not inode.uncommitted:

@@ -5,6 +5,7 @@ Nothing becomes older or other than it would be without.
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -183,7 +184,11 @@ async def test_a_failed_fetch_ahead_is_asked_for_again_when_it_is_read(
     async with in_use(volume):
         for name in NAMES[: LEAST_RUN - 1]:
             await volume.read(name)
-        faulty.fail(ConnectionFailed("cut"), kind="get", nth=2, times=3)
+        faulty.fail(ConnectionFailed("cut"), kind="get", times=math.inf)
+        with pytest.raises(ConnectionFailed):
+            await volume.read(NAMES[LEAST_RUN - 1])
+        await wait_all_tasks_blocked()
+        assert faulty.count("get") > LEAST_RUN
+        faulty.heal()
         for name in NAMES[LEAST_RUN - 1 : 20]:
             assert await volume.read(name) == name.encode() * 100
-            await wait_all_tasks_blocked()
