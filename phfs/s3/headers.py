@@ -6,22 +6,26 @@ Owns the spelling of S3's request headers. Pure; called by ``client``.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
 
 from awscrt.checksums import crc32c  # type: ignore[import-untyped]
 
 from phfs.core.objects import Attributes
+from phfs.s3.body import SummedBody
 from phfs.s3.options import S3Options
+from phfs.s3.store import Body
 
 CHECKSUM = "x-amz-checksum-crc32c"
 """The header of a body's CRC32C, which awscrt computes at 50 GB/s."""
 
 
-def checksum_of(body: Iterable[bytes | bytearray | memoryview]) -> str:
+def checksum_of(body: Body) -> str:
     """A body's CRC32C as S3 writes it: four bytes, big-endian, in base64."""
     crc = 0
-    for chunk in body:
-        crc = crc32c(chunk, crc)
+    if isinstance(body, SummedBody):
+        crc = body.crc
+    else:
+        for chunk in body:
+            crc = crc32c(chunk, crc)
     return base64.b64encode(crc.to_bytes(4, "big")).decode()
 
 

@@ -6,6 +6,8 @@ writes of ten bytes too. Never sends and never waits. Called by ``writer``.
 
 from __future__ import annotations
 
+from phfs.s3.body import SummedBody
+
 OWN_CHUNK = 64 * 1024
 """Bytes from which a write is kept as it came instead of being copied into an open chunk."""
 
@@ -14,7 +16,7 @@ class PartBuffer:
     """Chunks in order; the last one may be open for more small writes."""
 
     def __init__(self) -> None:
-        self.chunks: list[bytes | memoryview] = []
+        self.chunks = SummedBody()
         self.size = 0
         self.allocated = 0
         self._open: bytearray | None = None
@@ -33,7 +35,7 @@ class PartBuffer:
         self.allocated += self.cost(length)
         if length >= OWN_CHUNK or self.size == 0:
             self._open = None
-            self.chunks.append(data)
+            self.chunks.add(data)
         else:
             self._append_small(data)
         self.size += length
@@ -46,7 +48,7 @@ class PartBuffer:
         if data:
             self._open = bytearray(OWN_CHUNK)
             self._filled = 0
-            self.chunks.append(memoryview(b""))
+            self.chunks.add(b"")
             self._fill(data)
 
     def _fill(self, data: bytes) -> None:
@@ -54,4 +56,4 @@ class PartBuffer:
         end = self._filled + len(data)
         self._open[self._filled : end] = data
         self._filled = end
-        self.chunks[-1] = memoryview(self._open)[:end]
+        self.chunks.extend_last(memoryview(self._open)[:end], data)
