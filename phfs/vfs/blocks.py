@@ -58,6 +58,7 @@ class Block:
         "pins",
         "span",
         "store_buffer",
+        "unread",
     )
 
     def __init__(
@@ -73,6 +74,8 @@ class Block:
         self.buffer = memoryview(store_buffer)[: span.size]
         self.ahead = ahead
         """Fetched ahead of any read, and counted as such while loading."""
+        self.unread = ahead
+        """Fetched ahead, and no read has reached it yet."""
         self.filled = 0
         self.error: StoreError | None = None
         self.kept = True

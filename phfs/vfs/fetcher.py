@@ -19,11 +19,16 @@ from phfs.core.objects import ByteRange, ETag
 from phfs.core.readahead import Options
 from phfs.errors import NoSuchKey, PreconditionFailed, StoreError, TimedOut
 from phfs.s3.store import Store
-from phfs.vfs.blocks import Block, Buffer, Pool
+from phfs.vfs.blocks import Block, Buffer, Pool, capacity_for
 from phfs.vfs.budget import Budget
 
 MAX_AHEAD = 16
-"""Requests fetched ahead at a time, for the whole mount: four streams with four blocks each."""
+"""Requests fetched ahead at a time, for the whole mount."""
+
+MOST_UNREAD = 96 * 1024**2
+"""Bytes fetched ahead that no read has reached, for the whole mount: four streams' windows. With
+more streams each gets less: there are then enough requests under way, and memory that is written
+long before it is read is out of the processor's cache."""
 
 
 class Source(Protocol):
@@ -61,6 +66,8 @@ class Fetcher:
         self.options = options or Options.for_memory(budget.limit)
         self.requests = 0
         """Ranges asked for since the mount began."""
+        self.unread = 0
+        """Bytes fetched ahead that no read has reached."""
         self._store = store
         self._budget = budget
         self._nursery = nursery
@@ -68,6 +75,7 @@ class Fetcher:
         self._pool = Pool(budget, self._token, spare_limit=self.options.window)
         self._max_ahead = max_ahead
         self._ahead = 0
+        self._most_unread = min(MOST_UNREAD, budget.limit // 4)
         self._sources: dict[Source, None] = {}
         """The one used last comes last."""
         budget.add_reclaimer(self._reclaim)
@@ -94,13 +102,21 @@ class Fetcher:
 
     def start_ahead(self, source: Source, span: ByteRange) -> Block | None:
         """Fetch a range that will likely be read; None when others need the means more."""
-        if self._ahead >= self._max_ahead:
+        size = capacity_for(span.size)
+        if self._ahead >= self._max_ahead or self.unread + size > self._most_unread:
             return None
         buffer = self._pool.take(span.size, reclaim=False)
         if buffer is None:
             return None
         self._ahead += 1
+        self.unread += len(buffer)
         return self._launch(source, span, buffer, ahead=True)
+
+    def reached(self, block: Block) -> None:
+        """The block is read, or given up: it is no longer one that lies ahead."""
+        if block.unread:
+            block.unread = False
+            self.unread -= block.capacity
 
     async def buffer(self, size: int) -> Buffer:
         """Wait for memory for ``size`` bytes. The caller must hold no pin meanwhile."""
@@ -116,6 +132,8 @@ class Fetcher:
 
     def settle(self, block: Block) -> None:
         """Somebody has let go of the block: its buffer may be free, or reclaimable."""
+        if not block.kept:
+            self.reached(block)
         if block.free:
             self._pool.give_back(block.store_buffer)
         elif block.idle:
@@ -125,6 +143,7 @@ class Fetcher:
         """Free an idle block's memory at once; return how many bytes that is."""
         assert block.idle
         block.kept = False
+        self.reached(block)
         self._budget.release(block.capacity, for_write=False)
         return block.capacity
 

@@ -120,24 +120,25 @@ class Reader:
         """
         for span in plan.blocks:
             if span.start in self._blocks:
-                self._blocks[span.start].pins += 1
-        blocks: list[Block] = []
+                block = self._blocks[span.start]
+                block.pins += 1
+                self._fetcher.reached(block)
         short = False
         for span in plan.needed:
-            block = None if short else self._fetcher.start(self, span)
-            if block is None:
+            started = None if short else self._fetcher.start(self, span)
+            if started is None:
                 short = True
                 self._readahead.forget(span)
             else:
-                block.pins = 1
-                self._blocks[span.start] = block
+                started.pins = 1
+                self._blocks[span.start] = started
         for span in plan.prefetch:
-            block = None if short else self._fetcher.start_ahead(self, span)
-            if block is None:
+            started = None if short else self._fetcher.start_ahead(self, span)
+            if started is None:
                 short = True
                 self._readahead.forget(span)
             else:
-                self._blocks[span.start] = block
+                self._blocks[span.start] = started
         blocks = [self._blocks[span.start] for span in plan.blocks if span.start in self._blocks]
         if len(blocks) == len(plan.blocks):
             return blocks
@@ -164,6 +165,7 @@ class Reader:
             blocks = [self._blocks[span.start] for span in spans]
         for block in blocks:
             block.pins += 1
+            self._fetcher.reached(block)
         return blocks
 
     def _let_go(self, block: Block) -> None:

@@ -11,7 +11,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from phfs.core.objects import ByteRange
-from phfs.core.readahead import KIB, MIB
+from phfs.core.readahead import KIB, MIB, Options
 from phfs.errors import ServerFault, TimedOut
 from phfs.s3.memory import MemoryStore
 from phfs.vfs.blocks import Block, Pool, capacity_for
@@ -298,3 +298,36 @@ async def test_options_follow_the_budget() -> None:
         large = Fetcher(store, Budget(512 * MIB, read_reserve=MIB), nursery)
     assert small.options.window == MIB
     assert large.options.window == 24 * MIB
+
+
+async def test_all_streams_together_lie_no_further_ahead_than_the_mount_may(
+    autojump_clock: MockClock,
+) -> None:
+    async with rig(8 * MIB, limit=64 * MIB, options=Options(window=4 * MIB, block=MIB)) as made:
+        readers = [made.reader() for _ in range(12)]
+        most = 0
+        for offset in range(0, 8 * MIB, 256 * KIB):
+            for reader in readers:
+                await made.read(reader, offset, 256 * KIB)
+                most = max(most, made.fetcher.unread)
+                await wait_all_tasks_blocked()
+        assert 8 * MIB < most <= 16 * MIB + MIB // 4, "a spare buffer may be that much larger"
+        for reader in readers:
+            reader.close()
+        assert made.fetcher.unread == 0
+
+
+async def test_what_lies_ahead_is_forgotten_when_it_is_given_up_or_fails() -> None:
+    async with rig() as made:
+        keeper = Keeper(made)
+        kept = keeper.keep(0, MIB, ahead=True)
+        assert kept is not None
+        assert made.fetcher.unread == MIB
+        await wait_all_tasks_blocked()
+        assert keeper.give_up(1) == MIB
+        assert made.fetcher.unread == 0
+        made.store.fail(ServerFault("broken"), kind="get")
+        assert keeper.keep(0, MIB, ahead=True) is not None
+        await wait_all_tasks_blocked()
+        assert len(keeper.failed) == 1
+        assert made.fetcher.unread == 0
