@@ -7,6 +7,7 @@ SETUP_TEST := $(VENV)/.setup-test
 MINIO := $(VENV)/.minio
 ARGS ?=
 QUICK ?=
+GROWTH ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -40,9 +41,9 @@ format: $(SETUP_TEST) ## format and sort imports
 fast: $(SETUP_TEST) ## the tests that need neither MinIO nor FUSE
 	$(BIN)/python -m pytest -q -n auto -m "not real" $(ARGS)
 
-bench: $(SETUP_TEST) $(MINIO) ## how fast it is beside others and the bare store (QUICK=1: 3 minutes)
-	$(if $(QUICK),,@scripts/system-packages bench || true)
-	PHFS_MINIO="$$(cat $(MINIO))" $(BIN)/python -m bench $(if $(QUICK),--quick) $(ARGS)
+bench: $(SETUP_TEST) $(MINIO) ## how fast it is beside others (QUICK=1: 3 minutes; GROWTH=1: how cost grows)
+	$(if $(QUICK)$(GROWTH),,@scripts/system-packages bench || true)
+	PHFS_MINIO="$$(cat $(MINIO))" $(BIN)/python -m bench$(if $(GROWTH),.growth) $(if $(QUICK),--quick) $(ARGS)
 
 clean: ## remove what was made here; the MinIO under ~/.cache stays
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

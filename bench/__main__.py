@@ -7,14 +7,13 @@ interrupted. With ``--quick`` the ratios are compared with those of ``baseline.j
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
-from bench import fresh
+from bench import comparison, fresh
+from bench.command import end_well
+from bench.document import publish
 from bench.mounts import Kind, kinds
 from bench.world import LINKS, World, running
 from phfs.bench import guard
@@ -27,8 +26,7 @@ from phfs.bench.scenario import Size, Theme
 from phfs.bench.scenarios import chosen, themes
 from phfs.bench.targets import PHFS, verdicts
 from phfs.cli.commands.bench import add_measuring_options
-from phfs.cli.parser import Parser, UsageError, say, sentence_of
-from phfs.errors import ConfigError, PhfsError
+from phfs.cli.parser import Parser
 
 PROG = "python -m bench"
 BASELINE = Path(__file__).with_name("baseline.json")
@@ -46,26 +44,7 @@ QUICK_SUBJECTS = [PHFS, FLOOR]
 
 def main() -> int:
     """Measure and report; 0, or 1 if PHFS failed or has become slower, 2 for a wrong option."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        given = _options().read(sys.argv[1:])
-        return _run(given, Screen())
-    except UsageError as error:
-        say(PROG, f"{error} See {PROG} --help.")
-        return 2
-    except PhfsError as error:
-        say(PROG, sentence_of(error))
-        return 2 if isinstance(error, ConfigError) else 1
-    except RuntimeError as error:  # a server or a mount did not start
-        say(PROG, str(error))
-        return 1
-    except KeyboardInterrupt:
-        say(PROG, "Interrupted: everything is unmounted, stopped and removed.")
-        return 130  # 128 + SIGINT, as shells count
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
+    return end_well(PROG, lambda: _run(_options().read(sys.argv[1:]), Screen()))
 
 
 def _options() -> Parser:
@@ -98,6 +77,9 @@ def _options() -> Parser:
         action="store_true",
         help="keep the ratios of this run, instead of comparing with those that are kept",
     )
+    parser.add_argument(
+        "--docs", action="store_true", help="write the tables into docs/performance.md, too"
+    )
     return parser
 
 
@@ -118,6 +100,8 @@ def _run(given: argparse.Namespace, screen: Screen) -> int:
         screen.verdicts(judged)
         run = Run(known, judged, quick=given.quick, rounds=size.turns - 1)
         screen.say(f"Written to {write(run, output)}")
+        if given.docs:
+            publish(comparison.parts(run), comparison.pictures(run))
         failed = [one for one in known if one.subject == PHFS and one.error]
         if given.save_baseline:
             guard.save(given.baseline, known, run.machine)

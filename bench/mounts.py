@@ -92,10 +92,19 @@ def _beside_python(name: str) -> str | None:
     return str(program) if program.exists() else shutil.which(name)
 
 
+def phfs(*options: str) -> Kind:
+    """PHFS, with options beside those it is given anyway."""
+
+    def command(program: str, origin: Origin, mountpoint: Path, private: Path) -> list[str]:
+        return [*_phfs(program, origin, mountpoint, private), *options]
+
+    return Kind("phfs", _beside_python("phfs-mount"), command)
+
+
 def kinds() -> list[Kind]:
     """All that can be measured, PHFS first."""
     return [
-        Kind("phfs", _beside_python("phfs-mount"), _phfs),
+        phfs(),
         Kind("rclone", _beside_python("rclone"), _rclone),
         Kind("s3fs", shutil.which("s3fs"), _s3fs),
     ]

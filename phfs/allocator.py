@@ -1,6 +1,6 @@
 """The C library's allocator, told what a mount does with memory.
 
-Owns the two figures and the call. Never fails: another C library keeps its own ways. Called by
+Owns the figures and the call. Never fails: another C library keeps its own ways. Called by
 ``mount`` before anything large is allocated.
 """
 
@@ -11,11 +11,17 @@ import ctypes
 # malloc.h; mallopt(3).
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
+_M_ARENA_MAX = -8
 
-LARGEST_ON_HEAP = 32 * 1024**2
-"""Bytes up to which memory comes from the heap (mallopt(3) takes no more). The kernel's writes come
-in 1 MiB each: by default each would be mapped, its pages touched for the first time and given back,
-which cost a tenth of the CPU of a large write."""
+LARGEST_ON_HEAP = 1024**2 + 1024
+"""Bytes up to which memory comes from the heap: a write of the kernel, 1 MiB, as Python keeps it.
+By default each would be mapped, its pages touched for the first time and given back, which cost a
+tenth of the CPU of a large write. The buffers libfuse receives requests in, one for each request
+under way and 4 KiB larger, stay mapped: a read touches one page of them."""
+
+ARENAS = 2
+"""Heaps that threads share. By default there are eight for each processor, each with holes of its
+own, and the interpreter's lock lets one thread at a time in anyway."""
 
 KEPT = 64 * 1024**2
 """Free bytes at the end of the heap that are kept: about the parts on their way at a time."""
@@ -27,3 +33,4 @@ def tune() -> None:
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, LARGEST_ON_HEAP)
         mallopt(_M_TRIM_THRESHOLD, KEPT)
+        mallopt(_M_ARENA_MAX, ARENAS)

@@ -41,7 +41,8 @@ def file_child(info: ObjectInfo, seen: float) -> Child:
 
 
 class ListingFold:
-    """Folds the pages of one listing of ``key`` (a directory's key) into children.
+    """Folds the pages of one listing of ``key`` (a directory's key), begun at ``begun``, into
+    children. Each is as old as its page; that a name is absent is as old as the whole.
 
     In byte order ``a`` comes before ``a/`` with others between them (``a-b``), perhaps on an
     earlier page; a file is therefore held back until its shadowing directory can no longer come.
@@ -54,19 +55,20 @@ class ListingFold:
         self._key = key
         self._held: dict[str, Child] = {}
 
-    def add(self, page: Page) -> dict[str, Child]:
-        """The children that ``page`` settles, by name, each name once over all pages."""
+    def add(self, page: Page, begun: float) -> dict[str, Child]:
+        """The children that ``page``, asked for at ``begun``, settles; each name once over all
+        pages."""
         cut = len(self._key)
         files = self._held
         for info in page.objects:
             name = info.key[cut:]
             if self._accepts(name, info.key):
-                files[name] = file_child(info, self.begun)
+                files[name] = file_child(info, begun)
         children: dict[str, Child] = {}
         for prefix in page.prefixes:
             name = prefix[cut:-1]
             if self._accepts(name, prefix):
-                children[name] = directory_child(self.begun)
+                children[name] = directory_child(begun)
                 if files.pop(name, None) is not None:
                     self.shadowed.append(self._key + name)
         if page.next_token is None:

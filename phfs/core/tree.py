@@ -99,15 +99,17 @@ class DirectoryCache:
         return None
 
     def merge(self, listed: Mapping[str, Child], begun: float) -> None:
-        """Take a complete listing that began at ``begun``."""
+        """Take a complete listing that began at ``begun``, each child as old as its page."""
         if self._listed_after(begun):
             return
         merged = {
             name: _with_known_mtime(child, self.children.get(name))
             for name, child in listed.items()
-            if not self.removed_since(name, begun)
+            if not self.removed_since(name, child.seen)
         }
-        merged.update((name, child) for name, child in self.children.items() if child.seen > begun)
+        for name, child in self.children.items():
+            if child.seen > (merged[name].seen if name in merged else begun):
+                merged[name] = child
         self.children = merged
         self._in_order = None
         self._absent = {name: time for name, time in self._absent.items() if time >= begun}

@@ -49,7 +49,7 @@ class Asking:
         page = await self._store.list_page(parent.key, delimiter="/", limit=SMALL_DIRECTORY * 2)
         if page.next_token is not None:
             return None
-        children = fold.add(page)
+        children = fold.add(page, fold.begun)
         self._known.listed(parent, children, fold)
         return children
 
@@ -61,7 +61,7 @@ class Asking:
         page = await self._store.list_page(
             parent.key, delimiter="/", start_after=parent.key + name[:-1]
         )
-        children = fold.add(page)
+        children = fold.add(page, fold.begun)
         for each, child in children.items():
             parent.cache.learn(each, child)
         self._known.remember(parent)

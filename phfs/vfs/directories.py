@@ -52,11 +52,12 @@ class _Listing:
 
     async def _fetch_page(self) -> None:
         directory, fold = self._directory, self._fold
+        begun = trio.current_time()
         page = await self._namespace.store.list_page(
             directory.key, delimiter="/", token=self._token
         )
         self._token = page.next_token
-        children = fold.add(page)
+        children = fold.add(page, begun)
         self._listed.update(children)
         if page.next_token is None:
             self._namespace.known.listed(directory, self._listed, fold)

@@ -52,8 +52,9 @@ class Refreshing:
         token: str | None = None
         key, pages = directory.key, 0
         while True:
+            begun = trio.current_time()
             page = await self._store.list_page(key, delimiter="/", token=token)
-            children.update(fold.add(page))
+            children.update(fold.add(page, begun))
             pages += 1
             token = page.next_token
             if token is None:

@@ -40,7 +40,7 @@ def fold_all(keys: set[str], prefix: str, size: int) -> tuple[dict[str, Child], 
     fold = ListingFold(prefix, SEEN)
     children: dict[str, Child] = {}
     for page in pages(keys, prefix, size):
-        settled = fold.add(page)
+        settled = fold.add(page, SEEN)
         assert not set(settled) & set(children), "a name came twice"
         children.update(settled)
     return children, fold
@@ -94,10 +94,12 @@ def test_a_file_is_shadowed_across_pages(size: int) -> None:
 
 def test_a_file_comes_as_soon_as_nothing_can_shadow_it() -> None:
     fold = ListingFold("", SEEN)
-    assert set(fold.add(Page([info("a"), info("b")], [], "more"))) == {"a"}, "b/ may still come"
-    assert set(fold.add(Page([info("b-")], [], "more"))) == set()
-    assert set(fold.add(Page([info("b0")], [], "more"))) == {"b", "b-"}
-    assert set(fold.add(Page([], [], None))) == {"b0"}
+    assert set(fold.add(Page([info("a"), info("b")], [], "more"), SEEN)) == {"a"}, (
+        "b/ may still come"
+    )
+    assert set(fold.add(Page([info("b-")], [], "more"), SEEN)) == set()
+    assert set(fold.add(Page([info("b0")], [], "more"), SEEN)) == {"b", "b-"}
+    assert set(fold.add(Page([], [], None), SEEN)) == {"b0"}
 
 
 def test_a_marker_is_not_a_child_of_its_own() -> None:

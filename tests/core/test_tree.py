@@ -119,3 +119,21 @@ def test_many_absent_names_are_forgotten_when_too_old() -> None:
     cache.expire(1000)
     assert len(cache) == 1
     assert cache.is_absent("n1000", 1000)
+
+
+def test_each_child_of_a_listing_is_as_old_as_its_page() -> None:
+    cache = DirectoryCache()
+    cache.put("known-later", file(5.0))
+    cache.put("known-earlier", file(2.0))
+    cache.put("made-meanwhile", file(3.0))
+    cache.remove("removed-before-its-page", 2.0)
+    cache.remove("removed-after-its-page", 6.0)
+    listed = ("known-later", "known-earlier", "removed-before-its-page", "removed-after-its-page")
+    cache.merge({name: file(4.0) for name in listed}, 1.0)
+    assert {name: found.seen for name, found in cache.children.items()} == {
+        "known-later": 5.0,
+        "known-earlier": 4.0,
+        "made-meanwhile": 3.0,
+        "removed-before-its-page": 4.0,
+    }
+    assert cache.listed == 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ SAMPLE = 100 * KIB
 WORKERS = 8
 
 UNREAD = "the files: nobody has read them before; the directory has not been listed"
+LISTED = "the files: nobody has read them before; the directory was listed, as a data set does"
 
 
 def theme(size: Size) -> Theme:
@@ -48,6 +50,13 @@ def _samples(turn: int, count: int) -> list[str]:
     return [f"turn-{turn}/{number:05}.bin" for number in range(count)]
 
 
+def _listed(root: Path, turn: int, count: int) -> list[str]:
+    """The samples' names, as the directory tells them."""
+    names = sorted(f"turn-{turn}/{name}" for name in os.listdir(root / f"turn-{turn}"))
+    expect("names listed", count, len(names))
+    return names
+
+
 def _lay_down(place: Place, turns: int, count: int) -> None:
     sample = BLOCK[:SAMPLE]
     for turn in range(turns):
@@ -66,18 +75,19 @@ def _in_order(size: Size) -> Scenario:
 
     def mount(turn: Turn, root: Path) -> None:
         buffer = bytearray(LARGEST_SAMPLE)
+        names = _listed(root, turn.number, count)
 
         def read(name: str) -> None:
             expect(f"bytes of {name}", SAMPLE, read_sample(root / name, buffer))
 
-        turn.paced(_samples(turn.number, count), read, size.pace)
+        turn.paced(names, read, size.pace)
 
     return Scenario(
         "small-read-ordered",
         f"{count} files of 100 KiB in the order of their names, 1 reader",
         FILES_PER_SECOND,
         count,
-        UNREAD,
+        LISTED,
         lambda place: _lay_down(place, size.turns, count),
         mount,
         lambda turn, store: _get_samples(turn, store, count, size.pace),
@@ -89,7 +99,7 @@ def _shuffled(size: Size) -> Scenario:
     count = size.pick(800, 200)
 
     def mount(turn: Turn, root: Path) -> None:
-        names = random.Random(turn.number).sample(_samples(turn.number, count), count)
+        names = random.Random(turn.number).sample(_listed(root, turn.number, count), count)
         shares = [
             [str(root / name) for name in names[worker::WORKERS]] for worker in range(WORKERS)
         ]
@@ -100,7 +110,7 @@ def _shuffled(size: Size) -> Scenario:
         f"{count} files of 100 KiB shuffled, {WORKERS} forked readers (a DataLoader)",
         FILES_PER_SECOND,
         count,
-        UNREAD,
+        LISTED,
         lambda place: _lay_down(place, size.turns, count),
         mount,
         lambda turn, store: _get_samples(turn, store, count, size.pace),
