@@ -47,21 +47,26 @@ class Options(NamedTuple):
 
     @staticmethod
     def for_memory(limit: int) -> Options:
-        """The options for a mount whose buffers may take ``limit`` bytes: one stream gets at most
-        an eighth, in at least three blocks."""
+        """The options for ``limit`` bytes of buffers: one stream gets an eighth, three blocks."""
         most = Options()
         share = max(limit // 8, most.least)
         window = min(most.window, share)
         block = max(most.least, 1 << (window // 3).bit_length() - 1)
         return most._replace(first=min(most.first, share), block=block, window=window)
 
+    def shared(self, share: int) -> Options:
+        """The options for one of so many streams that each gets ``share`` bytes: its requests are
+        no larger, so that nothing has to be given up before it was read."""
+        if share >= self.block:
+            return self
+        block = max(self.least, 1 << share.bit_length() - 1)
+        return self._replace(block=block, window=min(self.window, 2 * block))
+
 
 class Plan(NamedTuple):
-    """What one read needs; each list in order of offset.
-
-    ``blocks`` together hold the bytes read; those of them in ``needed`` have to be fetched now.
-    ``prefetch`` are worth fetching ahead. Blocks in ``drop`` are wanted by no cursor any more.
-    """
+    """What one read needs; each list in order of offset. ``blocks`` together hold the bytes read;
+    those of them in ``needed`` have to be fetched now. ``prefetch`` are worth fetching ahead.
+    Blocks in ``drop`` are wanted by no cursor any more."""
 
     blocks: list[ByteRange]
     needed: list[ByteRange]
@@ -99,20 +104,17 @@ class ReadAhead:
 
     def __init__(self, size: int, options: Options) -> None:
         self._size = size
-        self._options = options
+        self.options = options  # may be replaced between two plans
         self._cursors: list[_Cursor] = []
         """The one used last comes first."""
         self._starts: list[int] = []
         self._stops: list[int] = []
         """Blocks planned and not forgotten, disjoint, by offset."""
-        self._suspects: list[ByteRange] = []
-        """Where blocks may have become useless since they were last looked at."""
+        self._suspects: list[ByteRange] = []  # where blocks may have become useless meanwhile
 
     def plan(self, offset: int, length: int) -> Plan:
         """Plan the read of ``length`` > 0 bytes at ``offset``, all of them inside the file.
-
-        Blocks named by earlier plans count as there until they were in a ``drop`` or forgotten.
-        """
+        Blocks named by earlier plans count as there until they were in a ``drop`` or forgotten."""
         wanted = ByteRange(offset, offset + length)
         assert 0 <= wanted.start < wanted.stop <= self._size
         drop = self._sweep(wanted) if self._suspects else []
@@ -120,7 +122,7 @@ class ReadAhead:
         cursor = self._follow(wanted, covered=not gaps)
         if cursor is None:
             return Plan(blocks, [], [], drop)
-        window = cursor.window(self._options)
+        window = cursor.window(self.options)
         needed = [self._add(self._widen(gap, wanted, window)) for gap in gaps]
         if needed:
             blocks, gaps = self._cover(wanted)
@@ -175,8 +177,8 @@ class ReadAhead:
                 return None
             cursor = _Cursor(read.start, read.start, self._credit(read.start))
             self._advance(cursor, read.stop)
-            if len(cursors) >= self._options.cursors:
-                self._suspects.append(cursors.pop().reach(self._options))
+            if len(cursors) >= self.options.cursors:
+                self._suspects.append(cursors.pop().reach(self.options))
         cursors.insert(0, cursor)
         return cursor
 
@@ -196,8 +198,8 @@ class ReadAhead:
             cursor.position = follower.position
             cursor.requests += follower.requests
             self._cursors.remove(follower)
-            self._suspects.append(follower.reach(self._options))
-        behind = before - self._options.first
+            self._suspects.append(follower.reach(self.options))
+        behind = before - self.options.first
         if bisect_right(self._stops, behind) != bisect_right(self._stops, cursor.position):
             self._suspects.append(ByteRange(behind, cursor.position))
 
@@ -205,25 +207,24 @@ class ReadAhead:
         """What a new cursor is believed to have read: a reader that begins at the beginning will
         likely go on; one that skips ahead inside a stream's window is likely the same stream."""
         if start == 0:
-            return self._options.first
+            return self.options.first
         return max(
             (
                 (cursor.position - cursor.start + cursor.credit) // 2
                 for cursor in self._cursors
-                if cursor.position < start <= cursor.position + cursor.window(self._options)
+                if cursor.position < start <= cursor.position + cursor.window(self.options)
             ),
             default=0,
         )
 
     def _widen(self, gap: ByteRange, wanted: ByteRange, window: int) -> ByteRange:
         """The range to ask for so that ``gap`` is there, within the neighbouring blocks."""
-        options = self._options
-        if self._size <= options.first:
+        if self._size <= self.options.first:
             return ByteRange(0, self._size)
         start = gap.start // PAGE * PAGE
         size = self._block(window)
         if wanted.start == 0:
-            size = max(size, options.first)
+            size = max(size, self.options.first)
         index = bisect_right(self._stops, gap.start)
         if index:
             start = max(start, self._stops[index - 1])
@@ -233,13 +234,11 @@ class ReadAhead:
     def _block(self, window: int) -> int:
         """Request size for a window: half of it as a power of two, within the limits."""
         half = 1 << max(window // 2, 1).bit_length() - 1
-        return max(self._options.least, min(self._options.block, half))
+        return max(self.options.least, min(self.options.block, half))
 
     def _ahead(self, position: int, window: int) -> list[ByteRange]:
         """What of the window after ``position`` is in no block yet, in whole requests.
-
-        Ends where another stream began: what that has read is in the page cache.
-        """
+        Ends where another stream began: what that has read is in the page cache."""
         prefetch: list[ByteRange] = []
         if not window:
             return prefetch
@@ -255,8 +254,7 @@ class ReadAhead:
                 position = self._stops[index]
             else:
                 limit = self._starts[index] if index < len(self._starts) else barrier
-                aligned = (position + size) // size * size
-                stop = min(aligned, limit, barrier)
+                stop = min((position + size) // size * size, limit, barrier)
                 if stop > end:
                     break
                 prefetch.append(self._add(ByteRange(position, stop)))
@@ -273,7 +271,7 @@ class ReadAhead:
     def _sweep(self, reading: ByteRange) -> list[ByteRange]:
         """Forget and return the blocks that no cursor wants, but those being read now."""
         suspects, self._suspects = self._suspects, []
-        reaches = [(c.start, c.position, *c.reach(self._options)) for c in self._cursors]
+        reaches = [(c.start, c.position, *c.reach(self.options)) for c in self._cursors]
         drop: list[ByteRange] = []
         for suspect in suspects:
             index = bisect_right(self._stops, suspect.start)

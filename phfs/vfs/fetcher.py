@@ -36,6 +36,7 @@ class Source(Protocol):
 
     key: str
     etag: ETag
+    size: int
 
     def lost(self, block: Block) -> None:
         """A block the source keeps has failed: forget it."""
@@ -63,26 +64,35 @@ class Fetcher:
         options: Options | None = None,
         max_ahead: int = MAX_AHEAD,
     ) -> None:
-        self.options = options or Options.for_memory(budget.limit)
+        self._alone = options or Options.for_memory(budget.limit)
+        self.options = self._alone
+        """Of each reader at the moment: they share the memory."""
         self.requests = 0
         """Ranges asked for since the mount began."""
+        self.asked = 0
+        """Bytes of those."""
         self.unread = 0
         """Bytes fetched ahead that no read has reached."""
         self._store = store
         self._budget = budget
         self._nursery = nursery
         self._token = trio.lowlevel.current_trio_token()
-        self._pool = Pool(budget, self._token, spare_limit=self.options.window)
+        self._pool = Pool(budget, self._token, spare_limit=self._alone.window)
         self._max_ahead = max_ahead
         self._ahead = 0
         self._most_unread = min(MOST_UNREAD, budget.limit // 4)
         self._sources: dict[Source, None] = {}
         """The one used last comes last."""
+        self._streams = 0
+        """Sources that are not fetched whole."""
         budget.add_reclaimer(self._reclaim)
 
     def used(self, source: Source) -> None:
         """``source`` is being read: of all sources it is the last to give up idle blocks."""
-        self._sources.pop(source, None)
+        if source in self._sources:
+            del self._sources[source]
+        else:
+            self._count_stream(source, 1)
         self._sources[source] = None
 
     def close(self) -> None:
@@ -93,7 +103,9 @@ class Fetcher:
 
     def closed(self, source: Source) -> None:
         """``source`` keeps no block any more."""
-        self._sources.pop(source, None)
+        if source in self._sources:
+            del self._sources[source]
+            self._count_stream(source, -1)
 
     def start(self, source: Source, span: ByteRange) -> Block | None:
         """Fetch a range that is read now; None when it would have to wait for memory."""
@@ -147,7 +159,14 @@ class Fetcher:
         self._budget.release(block.capacity, for_write=False)
         return block.capacity
 
+    def _count_stream(self, source: Source, change: int) -> None:
+        if source.size > self._alone.first:
+            self._streams += change
+            share = self._budget.limit // 2 // max(1, self._streams)
+            self.options = self._alone.shared(share)
+
     def _launch(self, source: Source, span: ByteRange, buffer: Buffer, *, ahead: bool) -> Block:
+        self.asked += span.size
         block = Block(span, buffer, self._token, ahead=ahead)
         self._nursery.start_soon(self._fetch, source, block)
         return block

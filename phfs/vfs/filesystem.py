@@ -283,6 +283,7 @@ class FileSystem:
             "inodes": len(namespace.inodes),
             "uploads": {"begun": uploads.begun, "aborted": uploads.aborted},
             "ranges_fetched": self._fetcher.requests,
+            "bytes_fetched": self._fetcher.asked,
             "fetched_ahead_bytes": self._fetcher.unread,
             "files_fetched_ahead": len(self._files.siblings),
             "ignored_keys": list(namespace.known.ignored),

@@ -42,6 +42,7 @@ class Reader:
         if offset >= stop:
             return b""
         self._fetcher.used(self)
+        self._readahead.options = self._fetcher.options
         plan = self._readahead.plan(offset, stop - offset)
         for span in plan.drop:
             self._let_go(self._blocks.pop(span.start))

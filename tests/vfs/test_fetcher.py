@@ -26,6 +26,7 @@ class Keeper:
     def __init__(self, made: Rig, key: str = "data") -> None:
         self.key = key
         self.etag = made.etag
+        self.size = len(made.data)
         self.fetcher = made.fetcher
         self.blocks: list[Block] = []
         self.failed: list[Block] = []
@@ -331,3 +332,19 @@ async def test_what_lies_ahead_is_forgotten_when_it_is_given_up_or_fails() -> No
         await wait_all_tasks_blocked()
         assert len(keeper.failed) == 1
         assert made.fetcher.unread == 0
+
+
+async def test_many_streams_get_smaller_requests_and_fetch_nothing_twice(
+    autojump_clock: MockClock,
+) -> None:
+    async with rig(8 * MIB, limit=32 * MIB) as made:
+        alone = made.fetcher.options
+        readers = [made.reader() for _ in range(32)]
+        for offset in range(0, 8 * MIB, 256 * KIB):
+            for reader in readers:
+                await made.read(reader, offset, 256 * KIB)
+        assert made.fetcher.asked <= 1.1 * 32 * 8 * MIB
+        assert made.fetcher.options.block < alone.block
+        for reader in readers:
+            reader.close()
+        assert made.fetcher.options == alone
