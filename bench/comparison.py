@@ -19,7 +19,8 @@ PICTURE = "bench-{}"
 
 
 def parts(run: Run) -> dict[str, str]:
-    """The texts to put between markers."""
+    """The texts to put between markers: of a run with peers only the comparison, so that a run
+    of a few scenarios beside peers leaves the tables of all scenarios as they are."""
     links = list(dict.fromkeys(figure.link for figure in run.figures))
     tables = [
         f"**{link}**\n\n{_peers(run.figures, link).markdown()}\n\n_{_cold(run.figures, link)}_"
@@ -27,6 +28,8 @@ def parts(run: Run) -> dict[str, str]:
     ]
     shown = [image(PICTURE.format(name), name.removesuffix(".png")) for name in plots(run)]
     said = f"{conditions(run.made)} {run.rounds} rounds; medians, and half of the spread."
+    if _peers_in(run.figures):
+        return {"bench-peers": "\n\n".join([said, *tables]) + "\n"}
     return {
         "bench-conditions": f"{said}\n",
         "bench-results": "\n\n".join([*tables, *shown]) + "\n",
@@ -36,13 +39,14 @@ def parts(run: Run) -> dict[str, str]:
 
 def pictures(run: Run) -> dict[str, bytes]:
     """The plots, by the names under which ``parts`` shows them."""
+    if _peers_in(run.figures):
+        return {}
     return {PICTURE.format(name): png for name, png in plots(run).items()}
 
 
 def _peers(known: Sequence[Figure], link: str) -> Grid:
     here = [figure for figure in known if figure.link == link]
-    subjects = dict.fromkeys(figure.subject for figure in here)
-    peers = [name for name in subjects if name not in (PHFS, FLOOR)]
+    peers = _peers_in(here)
     scenarios = dict.fromkeys(figure.scenario.name for figure in here)
     own = [find(here, name, PHFS, link) for name in scenarios]
     rows = [
@@ -60,6 +64,11 @@ def _peers(known: Sequence[Figure], link: str) -> Grid:
     ]
     headings = ("scenario", "unit", "phfs", "x floor", *peers, "floor", "CPU s/GiB", "MiB")
     return Grid(headings, rows, words=2)
+
+
+def _peers_in(known: Sequence[Figure]) -> list[str]:
+    subjects = dict.fromkeys(figure.subject for figure in known)
+    return [name for name in subjects if name not in (PHFS, FLOOR)]
 
 
 def _value(figure: Figure | None) -> str:
