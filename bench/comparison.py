@@ -27,7 +27,8 @@ def parts(run: Run) -> dict[str, str]:
         for link in links
     ]
     shown = [image(PICTURE.format(name), name.removesuffix(".png")) for name in plots(run)]
-    said = f"{conditions(run.made)} {run.rounds} rounds; medians, and half of the spread."
+    amounts = "the smaller amounts of `--quick`, " if run.quick else ""
+    said = f"{conditions(run.made)} {run.rounds} rounds, {amounts}medians and half of the spread."
     if _peers_in(run.figures):
         return {"bench-peers": "\n\n".join([said, *tables]) + "\n"}
     return {

@@ -99,7 +99,7 @@ def test_a_process_that_is_gone_costs_nothing_and_breaks_nothing(tmp_path: Path)
 
 
 def test_a_process_is_known_by_its_command_line() -> None:
-    assert Process(os.getpid()).is_named("pytest")
+    assert Process(os.getpid()).is_named("python")
     assert not Process(os.getpid()).is_named("phfs-mount-of-somebody")
 
 
