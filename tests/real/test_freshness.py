@@ -44,6 +44,12 @@ def missing(path: Path) -> bool:
     return not os.path.lexists(path)
 
 
+def appear(mounted: Mounted, key: str, data: bytes) -> None:
+    """Put a new object from outside; its directory may have been listed a moment ago."""
+    mounted.put(key, data)
+    in_time(lambda: not missing(mounted.path / key))
+
+
 def reads(path: Path) -> bytes | None:
     """A file's bytes; None for a version that is known to be there and no longer is."""
     try:
@@ -67,7 +73,7 @@ def test_a_new_object(mounted: Mounted) -> None:
 
 def test_a_replaced_object(mounted: Mounted) -> None:
     path = mounted.path / "replaced"
-    mounted.put("replaced", b"short")
+    appear(mounted, "replaced", b"short")
     assert path.read_bytes() == b"short"
     inode = path.stat().st_ino
     mounted.put("replaced", b"something longer")
@@ -78,7 +84,7 @@ def test_a_replaced_object(mounted: Mounted) -> None:
 
 def test_a_replaced_object_of_the_same_size(mounted: Mounted) -> None:
     path = mounted.path / "same-size"
-    mounted.put("same-size", b"before")
+    appear(mounted, "same-size", b"before")
     assert path.read_bytes() == b"before"
     mounted.put("same-size", b"after!")
     in_time(lambda: reads(path) == b"after!")
@@ -137,7 +143,7 @@ def test_a_reader_never_gets_two_versions(mount_with: MountWith) -> None:
 
 
 def test_an_object_deleted_while_it_is_read(mounted: Mounted) -> None:
-    mounted.put("vanishing", b"a" * 40 * MIB)
+    appear(mounted, "vanishing", b"a" * 40 * MIB)
     with (mounted.path / "vanishing").open("rb", buffering=0) as file:
         assert file.read(10) == b"a" * 10
         mounted.delete("vanishing")
@@ -148,7 +154,7 @@ def test_an_object_deleted_while_it_is_read(mounted: Mounted) -> None:
 
 
 def test_a_memory_map_of_a_replaced_object_ends_its_program(mounted: Mounted) -> None:
-    mounted.put("mapped", b"a" * 40 * MIB)
+    appear(mounted, "mapped", b"a" * 40 * MIB)
     script = (
         "import mmap, sys; f = open(sys.argv[1], 'rb')\n"
         "m = mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ); print(m[0], flush=True)\n"
