@@ -61,14 +61,17 @@ def _most(scenario: str, link: str, most: float, text: str) -> Target:
     return Target(scenario, link, text, (Condition("value", at_most=most),))
 
 
+def _share(scenario: str, of: str, least: float, whose: str) -> Target:
+    return Target(scenario, TEN_MS, f"≥ {least} of {whose}", (Condition(of, at_least=least),))
+
+
 def _of_direct(scenario: str, least: float) -> Target:
-    text = f"≥ {least} of its own direct figure"
-    return Target(scenario, TEN_MS, text, (Condition("of_direct", at_least=least),))
+    return _share(scenario, "of_direct", least, "its own direct figure")
 
 
 def _of_undelayed(scenario: str, least: float) -> Target:
-    text = f"≥ {least} of its own figure over the same proxy without delay"
-    return Target(scenario, TEN_MS, text, (Condition("of_undelayed", at_least=least),))
+    whose = "its own figure over the same proxy without delay"
+    return _share(scenario, "of_undelayed", least, whose)
 
 
 def _cpu(scenario: str, link: str, most: float) -> Target:

@@ -58,7 +58,7 @@ class Succession:
         if run.length < LEAST_RUN:
             return ()
         begin = max(position + 1, bisect_left(names, run.unfetched))
-        depth = min(MOST_AHEAD, 4 << (run.length - LEAST_RUN))
+        depth = min(MOST_AHEAD, 4 << min(run.length - LEAST_RUN, 8))
         found = names[begin : position + 1 + depth]
         if found:
             run.unfetched = found[-1] + "\0"

@@ -7,6 +7,7 @@ Called by ``vfs/namespace``.
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Mapping
 
 from phfs.core.listing import Child
@@ -63,8 +64,8 @@ class DirectoryCache:
     def put(self, name: str, child: Child) -> None:
         """This mount has just made ``child``: it is what is there, whatever was known."""
         self._absent.pop(name, None)
-        if name not in self.children:
-            self._in_order = None
+        if self._in_order is not None and name not in self.children and not child.is_dir:
+            insort(self._in_order, name)
         self.children[name] = child
 
     def learn(self, name: str, child: Child) -> Child | None:
@@ -85,8 +86,10 @@ class DirectoryCache:
 
     def remove(self, name: str, now: float) -> None:
         """This mount has removed the name at ``now``: it is not there, whatever was known."""
-        if self.children.pop(name, None) is not None:
-            self._in_order = None
+        if self.children.pop(name, None) is not None and self._in_order is not None:
+            at = bisect_left(self._in_order, name)
+            if self._in_order[at : at + 1] == [name]:
+                del self._in_order[at]
         self._absent[name] = now
 
     def learn_absent(self, name: str, begun: float) -> Child | None:

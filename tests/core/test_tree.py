@@ -137,3 +137,21 @@ def test_each_child_of_a_listing_is_as_old_as_its_page() -> None:
         "removed-before-its-page": 4.0,
     }
     assert cache.listed == 1.0
+
+
+def test_the_files_in_order_follow_every_change() -> None:
+    cache = DirectoryCache()
+    cache.merge({"b": file(1), "d": file(1), "c": directory_child(1)}, 1)
+    assert cache.files_in_order() == ["b", "d"]
+    cache.put("a", file(2))
+    cache.put("e", directory_child(2))
+    cache.put("b", file(3))
+    assert cache.files_in_order() == ["a", "b", "d"]
+    cache.remove("b", 4)
+    cache.remove("c", 4)
+    cache.remove("nothing", 4)
+    assert cache.files_in_order() == ["a", "d"]
+    cache.doubt("a")
+    assert cache.files_in_order() == ["d"]
+    cache.clear()
+    assert cache.files_in_order() == []
