@@ -11,7 +11,7 @@ GROWTH ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-test minio demo test check format fast bench clean
+.PHONY: help setup setup-test minio demo test torture check format fast bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +26,11 @@ setup-test: $(SETUP_TEST) ## what the tests need beside MinIO
 minio: $(MINIO) ## the MinIO server for the tests
 
 test: $(SETUP_TEST) $(MINIO) ## all tests, with a real MinIO and real mounts (ARGS=...: pytest's)
-	PHFS_MINIO="$$(cat $(MINIO))" $(BIN)/python -m pytest $(ARGS)
+	PHFS_MINIO="$$(cat $(MINIO))" $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+torture: $(SETUP_TEST) $(MINIO) ## the experiments of docs/reliability.md in their long form; takes hours
+	PHFS_MINIO="$$(cat $(MINIO))" $(BIN)/python -m pytest --torture -m torture $(ARGS)
+	$(BIN)/python -m tests.support.figures
 
 check: $(SETUP_TEST) ## format, lint, types and the fast tests
 	$(BIN)/ruff format --check .

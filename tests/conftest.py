@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from mypy_boto3_s3 import S3Client
 
+from tests.support.effort import Effort
 from tests.support.minio import MinioServer, s3_client
 from tests.support.moto import MotoServer
 
@@ -21,11 +22,22 @@ settings.register_profile("search", max_examples=1000, deadline=None)
 settings.load_profile("steady")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--torture``: experiments in their long form, see ``tests/support/effort.py``."""
+    parser.addoption("--torture", action="store_true", help="experiments in their long form")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers that fixtures of this file read."""
     config.addinivalue_line(
         "markers", "expects_log: the test makes phfs log warnings or errors, and looks at them"
     )
+
+
+@pytest.fixture(scope="session")
+def effort(request: pytest.FixtureRequest) -> Effort:
+    """How hard an experiment is to try."""
+    return Effort(long=request.config.getoption("--torture"))
 
 
 @pytest.fixture(scope="session")
