@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 SETUP := $(VENV)/.setup
 SETUP_TEST := $(VENV)/.setup-test
 MINIO := $(VENV)/.minio
+KUBELET := $(VENV)/.kubelet
 ARGS ?=
 QUICK ?=
 GROWTH ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-test minio demo test torture check format fast bench clean
+.PHONY: help setup setup-test minio kubelet demo test torture check format fast bench image clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,11 +26,15 @@ setup-test: $(SETUP_TEST) ## what the tests need beside MinIO
 
 minio: $(MINIO) ## the MinIO server for the tests
 
-test: $(SETUP_TEST) $(MINIO) ## all tests, with a real MinIO and real mounts (ARGS=...: pytest's)
-	PHFS_MINIO="$$(cat $(MINIO))" $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+kubelet: $(KUBELET) ## the kubelet for the tests of pods
 
-torture: $(SETUP_TEST) $(MINIO) ## the experiments of docs/reliability.md in their long form; takes hours
-	PHFS_MINIO="$$(cat $(MINIO))" $(BIN)/python -m pytest --torture -m torture $(ARGS)
+test: $(SETUP_TEST) $(MINIO) $(KUBELET) image ## all tests, with a real MinIO, real mounts and pods (ARGS=...: pytest's)
+	PHFS_MINIO="$$(cat $(MINIO))" PHFS_KUBELET="$$(cat $(KUBELET))" \
+		$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+torture: $(SETUP_TEST) $(MINIO) $(KUBELET) image ## the experiments of docs/reliability.md in their long form; takes hours
+	PHFS_MINIO="$$(cat $(MINIO))" PHFS_KUBELET="$$(cat $(KUBELET))" \
+		$(BIN)/python -m pytest --torture -m torture $(ARGS)
 	$(BIN)/python -m tests.support.figures
 
 check: $(SETUP_TEST) ## format, lint, types and the fast tests
@@ -42,12 +47,15 @@ format: $(SETUP_TEST) ## format and sort imports
 	$(BIN)/ruff check --fix-only --select I .
 	$(BIN)/ruff format .
 
-fast: $(SETUP_TEST) ## the tests that need neither MinIO nor FUSE
+fast: $(SETUP_TEST) ## the tests that need no real parts (MinIO, FUSE, containers)
 	$(BIN)/python -m pytest -q -n auto -m "not real" $(ARGS)
 
 bench: $(SETUP_TEST) $(MINIO) ## how fast it is beside others (QUICK=1: 3 minutes; GROWTH=1: how cost grows)
 	$(if $(QUICK)$(GROWTH),,@scripts/system-packages bench || true)
 	PHFS_MINIO="$$(cat $(MINIO))" $(BIN)/python -m bench$(if $(GROWTH),.growth) $(if $(QUICK),--quick) $(ARGS)
+
+image: ## the container image, as an OCI archive under ~/.cache/phfs/images
+	@scripts/image
 
 clean: ## remove what was made here; the MinIO under ~/.cache stays
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -60,9 +68,12 @@ $(SETUP): pyproject.toml scripts/packages.txt
 	touch $@
 
 $(SETUP_TEST): $(SETUP)
-	scripts/system-packages test
-	$(BIN)/pip install --quiet --editable '.[bench,demo,test]'
+	scripts/system-packages test containers
+	$(BIN)/pip install --quiet --editable '.[bench,demo,sidecar,test]'
 	touch $@
 
 $(MINIO): $(SETUP) scripts/minio
 	scripts/minio > $@
+
+$(KUBELET): $(SETUP) scripts/kubelet scripts/go
+	scripts/kubelet > $@

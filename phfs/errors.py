@@ -7,15 +7,19 @@ library and no layer. Everybody may import it.
 
     PhfsError
     ├── ConfigError            the user's options or variables are wrong      (exit 2)
+    │   └── DocumentError      a document is wrong, in one place or several
     ├── MountError             the mount could not be made                    (exit 1)
+    │   └── Unfinished         it ended, and not everything was saved         (exit 3)
+    ├── VolumeError            a volume of a pod is not in place or not up to date
     ├── FileError              the file system refuses or cannot do an operation
     │   ├── NotFound · Exists · NotDirectory · IsDirectory · NotEmpty         (answers)
     │   ├── Busy · Stale · NotSequential · Unsupported · ReadOnly
     │   ├── NotPermitted · Invalid · NameTooLong · NameNotText · CrossDevice
     │   └── OutOfMemory · BadHandle · OperationFailed
     └── StoreError             the object store refused or failed
-        ├── NoSuchKey · NoSuchBucket · NoSuchUpload · AccessDenied · BadCredentials
-        ├── PreconditionFailed · InvalidKey · KeyTooLong · InvalidRequest
+        ├── NoSuchKey · NoSuchBucket · NoSuchUpload · AccessDenied
+        ├── BadCredentials · WrongClock · WrongRegion
+        ├── PreconditionFailed · InvalidKey · KeyTooLong · InvalidRequest · PartsLost
         ├── QuotaExceeded · StorageFull · TooLarge · Archived · NotSupported · UntrustedServer
         └── TransientError     may go away by itself; the only ones that are retried
             └── Throttled · ServerFault · TimedOut · ConnectionFailed · Corrupted
@@ -23,6 +27,7 @@ library and no layer. Everybody may import it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -45,8 +50,26 @@ class ConfigError(PhfsError):
     """An option, variable or argument is missing or wrong."""
 
 
+class DocumentError(ConfigError):
+    """A document is wrong; ``problems`` has one sentence for each place, with its path in front."""
+
+    def __init__(self, why: str, problems: Sequence[str] = ()) -> None:
+        super().__init__(why)
+        self.problems = tuple(problems)
+
+
 class MountError(PhfsError):
     """The mount could not be made or did not answer."""
+
+
+class Unfinished(MountError):
+    """The mount was ended before everything that was begun was saved."""
+
+
+class VolumeError(PhfsError):
+    """A volume of a pod could not be put in place, or not be brought up to date."""
+
+    default_advice = "Tell whoever manages the volume."
 
 
 class FileError(PhfsError):
@@ -157,6 +180,8 @@ class NoSuchBucket(StoreError):
 class NoSuchUpload(StoreError):
     """The multipart upload does not exist: completed, aborted or never begun."""
 
+    default_advice = "Write the file again; if it stays, tell whoever runs the object store."
+
 
 class AccessDenied(StoreError):
     """The key pair is known but may not do this."""
@@ -168,6 +193,21 @@ class BadCredentials(StoreError):
     """The store does not know the access key, or the signature does not fit it."""
 
     default_advice = "Check the access key, the secret key and, if temporary, the session token."
+
+
+class WrongClock(BadCredentials):
+    """The store's clock and this machine's are too far apart for a signature."""
+
+    default_advice = "Set this machine's clock."
+
+
+class WrongRegion(BadCredentials):
+    """The bucket is not in the region that was signed for."""
+
+    default_advice = (
+        "Give the bucket's own region with --region, or the address of its region with "
+        "--endpoint-url."
+    )
 
 
 class PreconditionFailed(StoreError):
@@ -188,6 +228,12 @@ class KeyTooLong(InvalidKey):
 
 class InvalidRequest(StoreError):
     """The store says the request is wrong."""
+
+
+class PartsLost(InvalidRequest):
+    """The store has not got the parts any more that it had taken for an upload."""
+
+    default_advice = "Write the file again; if it stays, tell whoever runs the object store."
 
 
 class QuotaExceeded(StoreError):

@@ -12,6 +12,7 @@ from mypy_boto3_s3 import S3Client
 from tests.support.effort import Effort
 from tests.support.minio import MinioServer, s3_client
 from tests.support.moto import MotoServer
+from tests.support.radosgw import RadosGateway
 
 # A change is judged by the same examples every time, however slow the machine; new ones are looked
 # for on purpose, with `make fast ARGS=--hypothesis-profile=search`.
@@ -52,6 +53,14 @@ def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MinioServer]:
 def moto() -> Iterator[MotoServer]:
     """moto's S3 server for the whole session."""
     server = MotoServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def radosgw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RadosGateway]:
+    """Ceph's radosgw for the whole session; missing programs fail the test, they never skip it."""
+    server = RadosGateway(tmp_path_factory.mktemp("radosgw"))
     yield server
     server.close()
 

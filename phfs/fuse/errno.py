@@ -35,6 +35,8 @@ TABLE: dict[type[errors.PhfsError], Errno] = {
         errors.PhfsError: "EIO",
         errors.ConfigError: "EIO",
         errors.MountError: "EIO",
+        errors.VolumeError: "EIO",
+        errors.Unfinished: "EIO",
         errors.FileError: "EIO",
         errors.NotFound: "ENOENT",
         errors.Exists: "EEXIST",

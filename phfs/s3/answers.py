@@ -24,12 +24,13 @@ CODES: dict[str, type[StoreError]] = {
     "AccessDenied": errors.AccessDenied,
     "AccountProblem": errors.AccessDenied,
     "AllAccessDisabled": errors.AccessDenied,
-    "AuthorizationHeaderMalformed": errors.BadCredentials,
+    "AuthorizationHeaderMalformed": errors.WrongRegion,
     "BadDigest": errors.Corrupted,
     "BucketAlreadyOwnedByYou": errors.InvalidRequest,
     "ConditionalRequestConflict": errors.Throttled,
     "EntityTooLarge": errors.TooLarge,
     "ExpiredToken": errors.BadCredentials,
+    "IllegalLocationConstraintException": errors.WrongRegion,
     "IncompleteBody": errors.Corrupted,
     "InsufficientStorage": errors.StorageFull,
     "InternalError": errors.ServerFault,
@@ -38,6 +39,7 @@ CODES: dict[str, type[StoreError]] = {
     "InvalidDigest": errors.Corrupted,
     "InvalidObjectName": errors.InvalidKey,
     "InvalidObjectState": errors.Archived,
+    "InvalidPart": errors.PartsLost,
     "InvalidRange": errors.InvalidRequest,
     "InvalidToken": errors.BadCredentials,
     "InvalidTokenId": errors.BadCredentials,
@@ -53,10 +55,11 @@ CODES: dict[str, type[StoreError]] = {
     "ObjectExistsAsDirectory": errors.InvalidKey,
     "OperationAborted": errors.Throttled,
     "ParentIsObject": errors.InvalidKey,
+    "PermanentRedirect": errors.WrongRegion,
     "PreconditionFailed": errors.PreconditionFailed,
     "QuotaExceeded": errors.QuotaExceeded,
-    "RequestExpired": errors.BadCredentials,
-    "RequestTimeTooSkewed": errors.BadCredentials,
+    "RequestExpired": errors.WrongClock,
+    "RequestTimeTooSkewed": errors.WrongClock,
     "RequestTimeout": errors.TimedOut,
     "ServiceUnavailable": errors.Throttled,
     "SignatureDoesNotMatch": errors.BadCredentials,
@@ -80,6 +83,7 @@ CODES: dict[str, type[StoreError]] = {
 }
 
 STATUSES: dict[int, type[StoreError]] = {
+    301: errors.WrongRegion,
     304: errors.PreconditionFailed,
     401: errors.BadCredentials,
     403: errors.AccessDenied,
@@ -108,6 +112,16 @@ REFUSED_BESIDE = frozenset(
     }
 )
 """Codes of stores that keep objects as files and cannot hold ``a`` beside ``a/b``."""
+
+_SAID = "the object store said {0}"
+
+_MEANING: dict[type[StoreError], str] = {
+    errors.NoSuchUpload: "the object store has lost the upload; nothing was saved ({0})",
+    errors.PartsLost: "the object store has lost the parts it had taken; nothing was saved ({0})",
+    errors.WrongClock: "the object store finds this machine's clock wrong ({0})",
+    errors.WrongRegion: "the bucket is in another region ({0})",
+}
+"""Sentences for what the store says in words of its own; of the others it is told as it is."""
 
 _KEPT_HEADERS = (
     "Cache-Control",
@@ -159,9 +173,7 @@ def error_of(subject: str, status: int, failure: xml.Failure) -> StoreError:
             f"{subject}: this object store cannot hold both an object and others below its name "
             f"({said})"
         )
-    if kind is errors.BadCredentials and failure.code in ("RequestTimeTooSkewed", "RequestExpired"):
-        return kind(f"{subject}: the object store said {said}", "Set this machine's clock.")
-    return kind(f"{subject}: the object store said {said}")
+    return kind(f"{subject}: {_MEANING.get(kind, _SAID).format(said)}")
 
 
 def described(key: str, headers: Headers) -> Described:
@@ -180,7 +192,7 @@ def described(key: str, headers: Headers) -> Described:
         headers={name: _text(headers[name]) for name in _KEPT_HEADERS if name in headers},
     )
     try:
-        size = int(headers.get("Content-Length", ""))
+        size = xml.size(headers.get("Content-Length", ""))
         tag_count = int(headers.get("x-amz-tagging-count", "0"))
     except (TypeError, ValueError):
         raise Corrupted(f"{key}: the object store does not say how large the object is") from None

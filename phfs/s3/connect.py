@@ -16,6 +16,15 @@ from phfs.errors import ConnectionFailed, Corrupted, TimedOut, UntrustedServer
 from phfs.s3.head import NotHttpError
 from phfs.s3.watch import Watch
 
+UNTRUSTED = {
+    9: "The certificate is not valid yet: set this machine's clock.",
+    10: "The store needs a new certificate, or this machine's clock is wrong.",
+    62: "Give the name in --endpoint-url that the certificate is for.",
+    64: "Give the name in --endpoint-url that the certificate is for, not an IP address.",
+}
+"""What to do about a certificate, by OpenSSL's code (openssl-verify(1), X509_V_ERR_…), where it is
+something else than to vouch for it."""
+
 
 class CutShortError(Exception):
     """The connection ended inside an answer."""
@@ -82,7 +91,9 @@ def explained(address: Address, watch: Watch) -> Iterator[None]:
         ) from error
     except ssl.SSLCertVerificationError as error:
         raise UntrustedServer(
-            f"{subject}: the certificate of {address} cannot be trusted ({error.verify_message})"
+            f"{subject}: the certificate of {address} cannot be trusted "
+            f"({error.verify_message.rstrip('.')})",
+            UNTRUSTED.get(error.verify_code),
         ) from error
     except ssl.SSLError as error:
         raise ConnectionFailed(

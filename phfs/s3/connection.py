@@ -6,6 +6,7 @@ nothing of S3 and nothing of other connections. Used by ``http``.
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Mapping
 from itertools import chain
@@ -26,8 +27,16 @@ than another system call and another packet."""
 RECEIVED = 16 * 1024
 """Bytes received at once where a head is expected: what of a body comes with it is copied."""
 
+MOST_INTERIM = 16
+"""Interim answers (1xx) before the final one; servers send one, if any."""
+
 LONGEST_LINE = 1024
 """Bytes of the line that begins a chunk of a body, extensions included."""
+
+MOST_TRAILERS = 64
+"""Lines behind the last chunk of a body; S3 sends a checksum."""
+
+_CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,15}[ \t]*")
 
 
 class Outgoing(NamedTuple):
@@ -115,10 +124,11 @@ class _Incoming:
 
     async def head(self) -> Head:
         """Read the head of the final answer; interim ones (1xx) are passed over."""
-        while True:
+        for _ in range(MOST_INTERIM + 1):
             found = head.parse(await self._until(head.END, head.MAX_HEAD))
             if found.status >= 200:
                 return found
+        raise NotHttpError(f"it has more than {MOST_INTERIM} beginnings")
 
     async def line(self) -> bytes:
         """Read to the end of the line."""
@@ -223,14 +233,15 @@ class Answer:
 
     async def _begin_chunk(self) -> None:
         digits, *_ = (await self._incoming.line()).split(b";")
-        try:
-            self._left = int(digits.strip(), 16)
-        except ValueError:
-            raise NotHttpError(f"it has a chunk of length {bytes(digits[:40])!r}") from None
+        if not _CHUNK_SIZE.fullmatch(digits):
+            raise NotHttpError(f"it has a chunk of length {bytes(digits[:40])!r}")
+        self._left = int(digits, 16)
         if self._left == 0:
-            while await self._incoming.line():
-                """A trailer."""
-            self._ended = True
+            for _ in range(MOST_TRAILERS):
+                if not await self._incoming.line():
+                    self._ended = True
+                    return
+            raise NotHttpError(f"it has more than {MOST_TRAILERS} lines after its end")
 
     async def _end_line(self) -> None:
         if await self._incoming.line():

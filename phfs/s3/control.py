@@ -1,16 +1,20 @@
 """Keys and region, from what the user gave or from where AWS's tools look.
 
 Owns the use of botocore's session: environment, profile, shared files, web identity, container,
-instance. Called by ``mount``.
+instance. Called by ``mount`` and ``provision``.
 """
 
 from __future__ import annotations
+
+import ssl
+from pathlib import Path
 
 from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ProfileNotFound
 from botocore.session import Session
 
 from phfs.errors import ConfigError
+from phfs.s3.credentials import FileCredentials, SourceCredentials
 
 DEFAULT_REGION = "us-east-1"
 """The region of a bucket that has none: MinIO's default, and AWS's."""
@@ -21,30 +25,65 @@ def credentials(
     access_key: str | None = None,
     secret_key: str | None = None,
     session_token: str | None = None,
+    file: Path | None = None,
     profile: str | None = None,
 ) -> Credentials:
-    """The keys given, else those AWS's tools would use; temporary ones renew themselves.
+    """The keys given, those of ``file``, else those AWS's tools would use.
 
-    Raises ``ConfigError`` if there are none, or half of a pair. May ask the network.
+    Those of a file follow it, temporary ones renew themselves; see ``phfs.s3.credentials``. Raises
+    ``ConfigError`` if there are none, or half of a pair. May ask the network.
     """
     if access_key and secret_key:
         return Credentials(access_key, secret_key, session_token)
     if access_key or secret_key:
         missing = "PHFS_SECRET_ACCESS_KEY" if access_key else "PHFS_ACCESS_KEY_ID"
         raise ConfigError(f"{missing} is not set, but the other half of the key pair is.")
+    if file is not None:
+        return FileCredentials(file, profile or "default")
+    session, found = _find(profile)
+    named = session.profile or "default"
+    if found.method == "shared-credentials-file":
+        return FileCredentials(_file_of(session, "credentials_file"), named)
+    if found.method == "config-file":
+        section = named if named == "default" else f"profile {named}"
+        return FileCredentials(_file_of(session, "config_file"), section)
+    return SourceCredentials(found, lambda: _find(profile)[1])
+
+
+def check_ca_bundle(bundle: Path) -> None:
+    """Raise ``ConfigError`` unless the file has certificates."""
     try:
-        found = Session(profile=profile).get_credentials()
+        ssl.create_default_context(cafile=str(bundle))
+    except OSError:  # ssl's own errors are some, too
+        raise ConfigError(
+            f"--ca-bundle {str(bundle)!r} has no certificate that can be read: give a file in PEM "
+            "format, which begins with -----BEGIN CERTIFICATE-----."
+        ) from None
+
+
+def _find(profile: str | None) -> tuple[Session, Credentials]:
+    session = Session(profile=profile)
+    try:
+        found = session.get_credentials()
     except ProfileNotFound:
         raise _no_profile(profile) from None
     except BotoCoreError as error:
-        raise ConfigError(f"The keys for the object store cannot be had: {error}") from error
+        raise ConfigError(f"The keys for the object store cannot be had: {error}") from None
+    except Exception as error:  # a program or an answer that is not what botocore expects
+        raise ConfigError(
+            f"The keys for the object store cannot be had: {type(error).__name__}."
+        ) from None
     if found is None:
         raise ConfigError(
             "There are no keys for the object store: set AWS_ACCESS_KEY_ID and "
             "AWS_SECRET_ACCESS_KEY, or PHFS_ACCESS_KEY_ID and PHFS_SECRET_ACCESS_KEY, or "
-            "--profile."
+            "--credentials-file, or --profile."
         )
-    return found
+    return session, found
+
+
+def _file_of(session: Session, variable: str) -> Path:
+    return Path(str(session.get_config_variable(variable))).expanduser()
 
 
 def region(*, region: str | None = None, profile: str | None = None) -> str:

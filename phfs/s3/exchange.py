@@ -1,44 +1,45 @@
 """One S3 request from its parts to its answer: signed, sent, checked, and its refusal understood.
 
 Owns what is learned about the store on the way: its region and its clock. A refusal that says the
-region or the time is wrong is corrected and the request sent once more; everything else is raised.
-Called by ``requests`` and ``client``; ``inline`` everywhere as for ``Wire.attach``.
+region or the time is wrong, or the keys while there are newer ones, is corrected and the request
+sent once more; everything else is raised. Called by ``requests`` and ``client``; ``inline``
+everywhere as for ``Wire.attach``.
 """
 
 from __future__ import annotations
 
 import datetime
 import email.utils
-import re
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple, TypeVar
 
-from botocore.credentials import Credentials
+from botocore.credentials import Credentials, ReadOnlyCredentials
 
-from phfs.core.objects import ByteRange, ETag
-from phfs.errors import Corrupted, NotSupported, PreconditionFailed, TimedOut
+from phfs.errors import BadCredentials, Corrupted
 from phfs.s3 import xml
-from phfs.s3.answers import Reply, error_of, failure_of
+from phfs.s3.answers import Reply, error_class, error_of, failure_of
 from phfs.s3.connect import Address
 from phfs.s3.connection import Answer, Outgoing
 from phfs.s3.endpoint import Endpoint, encode_query, endpoint_of, is_aws
 from phfs.s3.http import Pool
 from phfs.s3.options import S3Options
+from phfs.s3.ranges import Wanted, fill
 from phfs.s3.sign import Signer
-from phfs.s3.store import Body, Sink
+from phfs.s3.store import Body
+from phfs.s3.threads import run_watched
 from phfs.s3.watch import Watch
 
-FETCHED_PIECE = 4 * 1024 * 1024
-"""The sink is told at multiples of this in the object, where the kernel's requests begin and end;
-earlier if somebody waits for less."""
+MAX_REFUSAL = 64 * 1024
+"""Bytes read of an answer that is an error: those of S3 have a few hundred."""
+
+MOST_CORRECTIONS = 2
+"""Times that one request is sent again because of what a refusal said."""
 
 _REGION_STATUSES = frozenset({301, 307, 400})
 _SKEW = datetime.timedelta(minutes=5)
 """A HEAD's refusal has no code: a clock further off than this is taken as its reason (S3 refuses
 from 15 minutes on)."""
-
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(?:\d+|\*)")
 
 T = TypeVar("T")
 
@@ -90,22 +91,13 @@ class Exchange:
                 raise error_of(watch.subject, 500, xml.failure(root))
         return reply
 
-    async def fetch(
-        self,
-        request: Request,
-        span: ByteRange,
-        sink: Sink,
-        if_match: ETag,
-        watch: Watch,
-        *,
-        inline: bool,
-    ) -> None:
-        """Read a range into ``sink``. Raises as ``Store.get``."""
+    async def fetch(self, request: Request, wanted: Wanted, watch: Watch, *, inline: bool) -> None:
+        """Read what is wanted into its sink. Raises as ``Store.get``."""
 
-        async def fill(answer: Answer) -> None:
-            await _fill(answer, watch, span, sink, if_match)
+        async def read(answer: Answer) -> None:
+            await fill(answer, watch.subject, wanted)
 
-        await self._send(request, watch, fill, inline=inline)
+        await self._send(request, watch, read, inline=inline)
 
     def close(self) -> None:
         """Close the connections."""
@@ -122,56 +114,87 @@ class Exchange:
         async def take(answer: Answer) -> T | _Refused:
             return await (read(answer) if answer.status < 300 else _refusal(answer))
 
-        corrected = False
+        corrections = 0
         while True:
-            outgoing, address = self._signed(request)
+            believed = _Belief(self._signer.region, self._signer.offset)
+            outgoing, address, used = self._signed(request)
             taken = await self._pool.request(outgoing, address, watch, take, inline=inline)
             if not isinstance(taken, _Refused):
                 return taken
             failure = failure_of(taken.reply)
-            if corrected or not self._learn(taken.reply, failure):
+            learnt = self._learn(taken.reply, failure, believed) or await self._renewed(
+                used, taken.reply, failure, watch, inline=inline
+            )
+            if not learnt or corrections == MOST_CORRECTIONS:
                 raise error_of(watch.subject, taken.reply.status, failure)
-            corrected = True
+            corrections += 1
 
-    def _signed(self, request: Request) -> tuple[Outgoing, Address]:
-        """The request as it goes out, and where to."""
+    async def _renewed(
+        self,
+        used: ReadOnlyCredentials,
+        reply: Reply,
+        failure: xml.Failure,
+        watch: Watch,
+        *,
+        inline: bool,
+    ) -> bool:
+        """Whether a refusal of the keys comes from their having been replaced meanwhile."""
+        unexplained = reply.status == 403 and not failure.code  # a HEAD's
+        if not (unexplained or error_class(reply.status, failure.code) is BadCredentials):
+            return False
+        if inline:
+            return await run_watched(lambda: self._signer.renewed(used), watch)
+        return self._signer.renewed(used)
+
+    def _signed(self, request: Request) -> tuple[Outgoing, Address, ReadOnlyCredentials]:
+        """The request as it goes out, where to, and with whose keys."""
         endpoint = self._endpoint
         path, query = endpoint.path(request.key), encode_query(request.query)
         target = f"{path}?{query}" if query else path
         headers = {"Host": endpoint.host, **request.headers}
         scheme = "https" if endpoint.address.tls else "http"
-        self._signer.sign(request.method, f"{scheme}://{endpoint.host}{target}", headers)
+        url = f"{scheme}://{endpoint.host}{target}"
+        used = self._signer.sign(request.method, url, headers)
         if request.body or request.method in ("PUT", "POST"):
             headers["Content-Length"] = str(sum(map(len, request.body)))
         outgoing = Outgoing(request.method, target, headers, request.body, request.repeatable)
-        return outgoing, endpoint.address
+        return outgoing, endpoint.address, used
 
-    def _learn(self, reply: Reply, failure: xml.Failure) -> bool:
-        """Whether a refusal said something about region or time that was not known."""
+    def _learn(self, reply: Reply, failure: xml.Failure, believed: _Belief) -> bool:
+        """Whether a refusal says something about region or time that the request did not know,
+        though another that was refused beside it may have learnt it meanwhile."""
         with self._learning:
             region = reply.headers.get("x-amz-bucket-region") or failure.region
             if region and reply.status in _REGION_STATUSES:
-                changed = region != self._signer.region
-                self._signer.move_to(region)
-                self._endpoint = self._find_endpoint(region)
-                return changed
+                if region != self._signer.region:
+                    self._signer.move_to(region)
+                    self._endpoint = self._find_endpoint(region)
+                return region != believed.region
             if failure.code == "RequestTimeTooSkewed" or (reply.status == 403 and not failure.code):
-                return self._set_clock(reply)
+                return self._set_clock(reply, believed)
             return False
 
-    def _set_clock(self, reply: Reply) -> bool:
+    def _set_clock(self, reply: Reply, believed: _Belief) -> bool:
         try:
-            now = email.utils.parsedate_to_datetime(reply.headers.get("Date", ""))
-        except ValueError:
+            there = email.utils.parsedate_to_datetime(reply.headers.get("Date", ""))
+            offset = there - datetime.datetime.now(datetime.UTC)
+        except (ValueError, TypeError):  # no date, or one without a time zone
             return False
-        if abs(now - self._signer.now()) < _SKEW:
+        if abs(offset - believed.offset) < _SKEW:
             return False
-        self._signer.set_clock(now)
+        self._signer.set_clock(offset)
         return True
 
     def _find_endpoint(self, region: str) -> Endpoint:
         options = self._options
         return endpoint_of(options.bucket, options.endpoint_url, region, options.path_style)
+
+
+class _Belief(NamedTuple):
+    """What a request is signed with: the region, and how far the store's clock is ahead."""
+
+    region: str
+    offset: datetime.timedelta
 
 
 class _Refused(NamedTuple):
@@ -185,38 +208,9 @@ async def _reply(answer: Answer) -> Reply:
 
 
 async def _refusal(answer: Answer) -> _Refused:
-    return _Refused(await _reply(answer))
-
-
-async def _fill(answer: Answer, watch: Watch, span: ByteRange, sink: Sink, if_match: ETag) -> None:
-    """Check that an answer is the range asked for, and read it into the sink."""
-    subject = watch.subject
-    found = xml.unquoted(answer.headers.get("ETag", ""))
-    if found != if_match:
-        raise PreconditionFailed(f"{subject}: is version {found or '?'} now, not {if_match}")
-    if answer.status == 206:
-        ends = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
-        if ends is None or int(ends[1]) != span.start or int(ends[2]) >= span.stop:
-            raise Corrupted(f"{subject}: the object store sent another range than {span}")
-    elif span.start > 0 or answer.length != span.size:
-        raise NotSupported(f"{subject}: the object store does not give ranges of an object")
-    size = span.size
-    if answer.length is not None and answer.length > size:
-        raise Corrupted(f"{subject}: the object store sent {answer.length} bytes, not {size}")
-    done = 0
-    with sink.buffer[:size] as buffer:
-        while done < size:
-            if sink.cancelled:
-                raise TimedOut(f"{subject}: nobody waits for the rest of the bytes")
-            stop = done + FETCHED_PIECE - (span.start + done) % FETCHED_PIECE
-            if done < sink.awaited < stop:
-                stop = sink.awaited
-            with buffer[done:stop] as piece:
-                count = await answer.readinto(piece)
-            if count == 0:
-                raise Corrupted(f"{subject}: {done} bytes came instead of {size}")
-            done += count
-            sink.advance(done)
-    if answer.length is None:
-        # What ends a body in chunks has to be read, too, or the connection cannot be kept.
-        await answer.read(0)
+    """An error; of one that is longer than any of S3's only the head is believed."""
+    try:
+        body = await answer.read(MAX_REFUSAL)
+    except Corrupted:
+        body = b""
+    return _Refused(Reply(answer.status, answer.headers, body))

@@ -147,11 +147,13 @@ class FaultyStore:
         """Pass on, subject to the faults set."""
         return await self._pass(Call("head", key), lambda: self._store.head(key))
 
-    async def get(self, key: str, byte_range: ByteRange, sink: Sink, *, if_match: ETag) -> None:
+    async def get(
+        self, key: str, byte_range: ByteRange, sink: Sink, *, if_match: ETag, whole: bool = False
+    ) -> None:
         """Pass on; a slow get comes in pieces, a cut one only to where it is cut."""
         fate = await self._enter(Call("get", key))
         if fate.filled is None and not self.byte_seconds:
-            await self._store.get(key, byte_range, sink, if_match=if_match)
+            await self._store.get(key, byte_range, sink, if_match=if_match, whole=whole)
         else:
             size = byte_range.size if fate.filled is None else min(fate.filled, byte_range.size)
             step = PIECE if self.byte_seconds else max(size, 1)

@@ -9,7 +9,7 @@ import base64
 
 from awscrt.checksums import crc32c  # type: ignore[import-untyped]
 
-from phfs.core.objects import Attributes
+from phfs.core.objects import Attributes, ETag
 from phfs.s3.body import SummedBody
 from phfs.s3.options import S3Options
 from phfs.s3.store import Body
@@ -27,6 +27,11 @@ def checksum_of(body: Body) -> str:
         for chunk in body:
             crc = crc32c(chunk, crc)
     return base64.b64encode(crc.to_bytes(4, "big")).decode()
+
+
+def content_md5(digest: ETag) -> str:
+    """A body's MD5, given in hexadecimal, as the header ``Content-MD5`` has it (RFC 1864)."""
+    return base64.b64encode(bytes.fromhex(digest)).decode()
 
 
 def encryption(options: S3Options) -> dict[str, str]:

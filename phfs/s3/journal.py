@@ -18,7 +18,9 @@ import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+from phfs.config import MountConfig
 from phfs.core.objects import Attributes, ByteRange, ETag, Page, Part, Stored, UploadId
 from phfs.errors import ConfigError, NoSuchUpload, StoreError
 from phfs.s3.store import Body, DeleteFailure, Described, Sink, Store
@@ -106,6 +108,41 @@ async def abort_leftovers(store: Store, directory: Path, origin: str) -> int:
     return aborted
 
 
+class Noted(NamedTuple):
+    """An upload that stands in a journal. ``living``: its process is still there; ``changed``: when
+    the journal last was, in epoch seconds."""
+
+    key: str
+    upload: UploadId
+    living: bool
+    changed: float
+
+
+def noted(directory: Path, origin: str) -> list[Noted]:
+    """The uploads under way, or left behind, by the journals for ``origin`` in ``directory``."""
+    found = []
+    for path in sorted(directory.glob(f"{_stem(origin)}*.jsonl")):
+        try:
+            file = path.open("rb")
+        except OSError:  # ended meanwhile, or not ours
+            continue
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                living = False
+            except BlockingIOError:
+                living = True
+            changed = os.fstat(file.fileno()).st_mtime
+            for upload, key in _unfinished(file.read()).items():
+                found.append(Noted(key, upload, living, changed))
+    return found
+
+
+def origin_of(config: MountConfig) -> str:
+    """The place in a store that a mount's journals are for."""
+    return f"{config.endpoint_url or 'Amazon S3'} {config.source}"
+
+
 class JournaledStore:
     """Wraps ``store``; every multipart upload stands in ``journal`` while it is under way."""
 
@@ -117,9 +154,11 @@ class JournaledStore:
         """Pass on."""
         return await self._store.head(key)
 
-    async def get(self, key: str, byte_range: ByteRange, sink: Sink, *, if_match: ETag) -> None:
+    async def get(
+        self, key: str, byte_range: ByteRange, sink: Sink, *, if_match: ETag, whole: bool = False
+    ) -> None:
         """Pass on."""
-        await self._store.get(key, byte_range, sink, if_match=if_match)
+        await self._store.get(key, byte_range, sink, if_match=if_match, whole=whole)
 
     async def list_page(
         self,

@@ -104,10 +104,14 @@ class MemoryStore:
         tag_count = len(parse_qsl(found.tagging, keep_blank_values=True))
         return Described(self._info(key), found.attributes, tag_count)
 
-    async def get(self, key: str, byte_range: ByteRange, sink: Sink, *, if_match: ETag) -> None:
+    async def get(
+        self, key: str, byte_range: ByteRange, sink: Sink, *, if_match: ETag, whole: bool = False
+    ) -> None:
         """Fill the sink in one step; a range beyond the end gives what there is and fails."""
         await trio.lowlevel.checkpoint()
         data = self._find(key, if_match).data
+        if whole and byte_range != (0, len(data)):
+            raise Corrupted(f"{key}: {len(data)} bytes came instead of {byte_range.size}")
         if not 0 <= byte_range.start < min(byte_range.stop, len(data)):
             raise InvalidRequest(f"{key}: has no bytes in {byte_range.start}-{byte_range.stop}")
         if sink.cancelled:

@@ -11,7 +11,7 @@ class S3Options:
     """A bucket, the way to it, and what new objects get. Durations in seconds.
 
     ``timeout`` and ``deadline`` are the limits of ``phfs.s3.watch``. ``path_style`` is ``auto``,
-    ``on`` or ``off``. At most ``max_requests`` requests run at once, each in a thread.
+    ``on`` or ``off``. ``max_requests``: how many of each kind run at once, see ``lanes``.
     """
 
     bucket: str

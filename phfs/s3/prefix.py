@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 from phfs.core.objects import Attributes, ByteRange, ETag, Page, Part, Stored, UploadId
 from phfs.errors import StoreError
+from phfs.s3 import paging
 from phfs.s3.store import Body, DeleteFailure, Described, Sink, Store
 
 log = logging.getLogger(__name__)
@@ -35,10 +36,14 @@ class PrefixedStore:
             described = await self._store.head(self._prefix + key)
         return described._replace(info=described.info._replace(key=key))
 
-    async def get(self, key: str, byte_range: ByteRange, sink: Sink, *, if_match: ETag) -> None:
+    async def get(
+        self, key: str, byte_range: ByteRange, sink: Sink, *, if_match: ETag, whole: bool = False
+    ) -> None:
         """Read from the object ``prefix + key``."""
         with self._translated(key):
-            await self._store.get(self._prefix + key, byte_range, sink, if_match=if_match)
+            await self._store.get(
+                self._prefix + key, byte_range, sink, if_match=if_match, whole=whole
+            )
 
     async def list_page(
         self,
@@ -49,13 +54,17 @@ class PrefixedStore:
         start_after: str = "",
         limit: int = 1000,
     ) -> Page:
-        """One page below the prefix; the marker of the prefix itself has the key ``""``."""
+        """One page below the prefix; the marker of the prefix itself has the key ``""``.
+
+        Raises ``ServerFault`` when the store does not come to an end.
+        """
         wanted = self._prefix + prefix
+        place = paging.place_of(token)
         with self._translated(prefix):
             page = await self._store.list_page(
                 wanted,
                 delimiter=delimiter,
-                token=token,
+                token=place.token,
                 start_after=start_after and self._prefix + start_after,
                 limit=limit,
             )
@@ -63,10 +72,11 @@ class PrefixedStore:
         inside = [info for info in page.objects if info.key.startswith(wanted)]
         rolled = [name for name in page.prefixes if name.startswith(wanted)]
         self._count_strays(len(page.objects) + len(page.prefixes) - len(inside) - len(rolled))
+        empty = not (inside or rolled)
         return Page(
             [info._replace(key=info.key[cut:]) for info in inside],
             [name[cut:] for name in rolled],
-            page.next_token,
+            paging.token_after(place, page.next_token, f"/{prefix}", empty=empty),
         )
 
     async def put(

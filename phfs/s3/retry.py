@@ -1,17 +1,18 @@
 """A store that asks again when an answer says "perhaps later".
 
-Owns when a call is repeated, how long it waits in between, and what is made of a repetition that
-finds the first one done. Repeats after ``TransientError`` only; never changes what is asked. Stands
-directly above a store that speaks to a network; ``vfs`` calls it through the port.
+Owns when a call is repeated, and what is made of one whose answer was lost. Repeats after
+``TransientError`` only; never changes what is asked. Stands directly above a store that speaks to
+a network; ``vfs`` calls it through the port. How long it waits is in ``tries``.
 
-The wait before a new try is drawn evenly from nothing to 0.1 s, doubled with each try to at most
-5 s ("full jitter", AWS Architecture Blog, "Exponential Backoff And Jitter"). No try begins later
-than ``deadline`` seconds after the call. A call that sends or fetches no bytes is also cut off
-there; one that does is left to the store's own watch over progress, because a slow link is no
-failure. A get that has brought bytes goes on where it broke, with a new deadline.
+No try begins later than ``deadline`` seconds after the call. A call that sends or fetches no bytes
+is also cut off there; one that does is left to the store's own watch over progress, because a slow
+link is no failure. A get that has brought bytes goes on where it broke, with a new deadline.
 
-A call whose answer was lost may have taken effect. Most may simply be done twice. A multipart
-upload whose id was lost stays behind until the store's lifecycle rule removes it.
+A call whose answer was lost may have taken effect. All but two may simply be done twice: the
+completion of an upload, and a put of a name that must be new. Whatever ends in an error after a
+lost answer is looked for in the store before the error is told (``looking``), for ``LOOK_SECONDS``
+if there is no time left. A multipart upload whose id was lost stays behind until the store's
+lifecycle rule removes it.
 """
 
 from __future__ import annotations
@@ -20,67 +21,28 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import trio
-from tenacity import RetryCallState, Retrying, wait_random_exponential
 
 from phfs.core.objects import Attributes, ByteRange, ETag, Page, Part, Stored, UploadId
-from phfs.errors import (
-    NoSuchKey,
-    NoSuchUpload,
-    PreconditionFailed,
-    Throttled,
-    TimedOut,
-    TransientError,
-)
-from phfs.s3.etags import body_etag, multipart_etag
+from phfs.errors import NoSuchUpload, StoreError, TimedOut, TransientError
+from phfs.s3 import looking
 from phfs.s3.store import Body, DeleteFailure, Described, Sink, Store
+from phfs.s3.tries import Tries
 from phfs.s3.window import SinkWindow
 
-FIRST_WAIT = 0.1
-"""Longest wait before the second try, in seconds."""
-
-LONGEST_WAIT = 5.0
-"""Longest wait before any try, in seconds."""
-
-_draw_wait = wait_random_exponential(multiplier=FIRST_WAIT, max=LONGEST_WAIT)
+LOOK_SECONDS = 5.0
+"""How long looking for what a call did may take beyond the call's deadline."""
 
 T = TypeVar("T")
 
 
-class _Tries:
-    """The tries of one call. ``unsure`` is true once an answer was lost: an earlier try may have
-    taken effect (a store that asks for fewer requests has refused)."""
-
-    def __init__(self, deadline: float) -> None:
-        self.unsure = False
-        self._deadline = deadline
-        self._begun = trio.current_time()
-        self.give_up = self._begun + deadline
-        self._count = 0
-
-    def renew(self) -> None:
-        """There was progress: count the deadline from now."""
-        self.give_up = trio.current_time() + self._deadline
-
-    def wait_after(self, error: TransientError) -> float | None:
-        """Seconds to wait after a failed try, None if that would reach the deadline."""
-        self._count += 1
-        self.unsure = self.unsure or not isinstance(error, Throttled)
-        state = RetryCallState(Retrying(), None, (), {})
-        state.attempt_number = self._count
-        seconds = _draw_wait(state)
-        return seconds if trio.current_time() + seconds < self.give_up else None
-
-    def summary(self, error: TransientError) -> TransientError:
-        """``error`` again, its sentence saying how often and how long it was tried."""
-        tries = "1 try" if self._count == 1 else f"{self._count} tries"
-        seconds = trio.current_time() - self._begun
-        return type(error)(f"{error.why} ({tries} in {seconds:.0f} s)", error.advice)
-
-
 class RetryingStore:
-    """Wraps ``store``; every call is tried for at most ``deadline`` seconds of trio's time."""
+    """Wraps ``store``; every call is tried for at most ``deadline`` seconds of trio's time.
+
+    ``retries`` counts the tries after a first one.
+    """
 
     def __init__(self, store: Store, deadline: float = 60.0) -> None:
+        self.retries = 0
         self._store = store
         self._deadline = deadline
 
@@ -88,25 +50,25 @@ class RetryingStore:
         """Describe an object, trying until the deadline."""
         return await self._ask(lambda: self._store.head(key))
 
-    async def get(self, key: str, byte_range: ByteRange, sink: Sink, *, if_match: ETag) -> None:
+    async def get(
+        self, key: str, byte_range: ByteRange, sink: Sink, *, if_match: ETag, whole: bool = False
+    ) -> None:
         """Read a range, going on where a try broke; a sink nobody wants is not tried again."""
-        tries = _Tries(self._deadline)
+        tries = Tries(self._deadline)
         done = 0
 
         async def rest() -> None:
             nonlocal done
-            while True:
-                window = SinkWindow(sink, done, byte_range.size)
-                missing = ByteRange(byte_range.start + done, byte_range.stop)
-                try:
-                    return await self._store.get(key, missing, window, if_match=if_match)
-                except TransientError:
-                    done += window.filled
-                    if done == byte_range.size:
-                        return None
-                    if window.filled == 0 or sink.cancelled:
-                        raise
-                    tries.renew()
+            window = SinkWindow(sink, done, byte_range.size)
+            missing = ByteRange(byte_range.start + done, byte_range.stop)
+            all_of_it = whole and not done
+            try:
+                await self._store.get(key, missing, window, if_match=if_match, whole=all_of_it)
+            except TransientError:
+                done += window.filled
+                if done < byte_range.size:
+                    tries.progressed(window.filled)
+                    raise
 
         await self._run(tries, rest, lambda: not sink.cancelled)
 
@@ -129,42 +91,54 @@ class RetryingStore:
     async def put(
         self, key: str, body: Body, attributes: Attributes, *, if_none_match: bool = False
     ) -> Stored:
-        """Store an object. With ``if_none_match``, an object found by a later try is ours if an
-        answer was lost and it has the MD5 and the size of ``body``. An empty body is never
-        recognised: of two programs that make the same empty lock file only one may have it.
+        """Store an object; one found after a lost answer is ours if it has the MD5 and the size of
+        ``body``. With ``if_none_match`` an empty body is never recognised: of two programs that
+        make the same empty lock file only one may have it.
         """
-        tries = _Tries(self._deadline)
-        try:
-            return await self._run(
-                tries,
-                lambda: self._store.put(key, body, attributes, if_none_match=if_none_match),
-            )
-        except PreconditionFailed:
-            size = sum(len(chunk) for chunk in body)
-            if not tries.unsure or size == 0:
-                raise
-            etag = await trio.to_thread.run_sync(body_etag, body)
-            found = await self._look(key, size)
-            if found is None or found.etag != etag:
-                raise
-            return found
+        tries = Tries(self._deadline)
+
+        async def look(_: StoreError) -> Stored | None:
+            if if_none_match and not any(body):
+                return None
+            return await looking.stored_body(self._looked_at(tries), key, body)
+
+        return await self._settled(
+            tries,
+            lambda: self._store.put(key, body, attributes, if_none_match=if_none_match),
+            look,
+        )
 
     async def copy(self, source: str, target: str, *, if_match: ETag) -> Stored:
         """Copy an object; done twice it is the same copy."""
-        return await self._move(lambda: self._store.copy(source, target, if_match=if_match))
+        tries = Tries(self._deadline)
+        return await self._settled(
+            tries,
+            self._cut(tries, lambda: self._store.copy(source, target, if_match=if_match)),
+            lambda _: looking.stored_copy(self._looked_at(tries), target, if_match),
+        )
 
     async def delete(self, key: str) -> None:
-        """Delete an object, trying until the deadline."""
-        await self._ask(lambda: self._store.delete(key))
+        """Delete an object; one that is not there after a lost answer is deleted."""
+        tries = Tries(self._deadline)
+
+        async def look(_: StoreError) -> bool | None:
+            there = await looking.find(self._looked_at(tries), key)
+            return None if there else True
+
+        async def delete() -> bool:
+            await self._store.delete(key)
+            return True
+
+        await self._settled(tries, self._cut(tries, delete), look)
 
     async def delete_many(self, keys: Sequence[str]) -> list[DeleteFailure]:
         """Delete objects; those that failed in passing are asked for again, the others not."""
-        tries = _Tries(self._deadline)
+        tries = Tries(self._deadline)
         final: list[DeleteFailure] = []
         waiting: list[DeleteFailure] = []
         left = list(keys)
 
-        async def rest() -> None:
+        async def rest() -> bool:
             nonlocal left, waiting
             waiting = []
             for failure in await self._store.delete_many(left):
@@ -173,9 +147,17 @@ class RetryingStore:
             left = [failure.key for failure in waiting]
             if waiting:
                 raise waiting[0].error
+            return True
+
+        async def look(error: StoreError) -> bool | None:
+            there = None if waiting else await looking.remaining(self._looked_at(tries), left)
+            if there is None:
+                return None
+            final.extend(DeleteFailure(key, error) for key in left if key in there)
+            return True
 
         try:
-            await self._run(tries, rest)
+            await self._settled(tries, rest, look)
         except TransientError:
             if not waiting:
                 raise
@@ -193,7 +175,9 @@ class RetryingStore:
 
     async def put_part(self, key: str, upload: UploadId, number: int, body: Body) -> Part:
         """Upload a part; sent twice, the later one replaces the same bytes."""
-        return await self._move(lambda: self._store.put_part(key, upload, number, body))
+        return await self._run(
+            Tries(self._deadline), lambda: self._store.put_part(key, upload, number, body)
+        )
 
     async def copy_part(
         self,
@@ -206,7 +190,7 @@ class RetryingStore:
         if_match: ETag,
     ) -> Part:
         """Make a part from a range of an object; done twice it is the same part."""
-        return await self._move(
+        return await self._ask(
             lambda: self._store.copy_part(
                 key, upload, number, source, byte_range, if_match=if_match
             )
@@ -215,56 +199,53 @@ class RetryingStore:
     async def complete_upload(
         self, key: str, upload: UploadId, parts: Sequence[Part], *, if_none_match: bool = False
     ) -> Stored:
-        """Publish an upload. If an answer was lost and the upload is gone at a later try, or the
-        name taken, the object under the key is ours when its size is that of the parts and its
-        ETag theirs. A store that encrypts makes ETags of its own: then its number of parts has to
-        fit, and only a vanished upload counts, never a name that is taken.
+        """Publish an upload; the object found after a lost answer is ours if it has the size and
+        the ETag of the parts.
+
+        A store that was killed meanwhile may have published the object and yet say that the parts
+        are gone (MinIO: ``InvalidPart``), or have lost them.
         """
-        tries = _Tries(self._deadline)
-        try:
-            return await self._run(
+        tries = Tries(self._deadline)
+
+        async def look(error: StoreError) -> Stored | None:
+            vanished = isinstance(error, NoSuchUpload)
+            return await looking.stored_parts(self._looked_at(tries), key, parts, vanished=vanished)
+
+        return await self._settled(
+            tries,
+            self._cut(
                 tries,
                 lambda: self._store.complete_upload(
                     key, upload, parts, if_none_match=if_none_match
                 ),
-            )
-        except (NoSuchUpload, PreconditionFailed) as error:
-            if not tries.unsure:
-                raise
-            expected = multipart_etag(parts)
-            found = await self._look(key, sum(part.size for part in parts))
-            if found is None:
-                raise
-            if expected is not None:
-                ours = found.etag == expected
-            else:
-                ours = isinstance(error, NoSuchUpload) and found.etag.endswith(f"-{len(parts)}")
-            if not ours:
-                raise
-            return found
+            ),
+            look,
+        )
 
     async def abort_upload(self, key: str, upload: UploadId) -> None:
         """Throw an upload away, trying until the deadline."""
         await self._ask(lambda: self._store.abort_upload(key, upload))
 
     async def _ask(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Run a call that moves no bytes: a try under way is cut off at the deadline."""
-        tries = _Tries(self._deadline)
+        """Run a call that moves no bytes from or to here."""
+        tries = Tries(self._deadline)
+        return await self._run(tries, self._cut(tries, attempt))
+
+    def _cut(self, tries: Tries, attempt: Callable[[], Awaitable[T]]) -> Callable[[], Awaitable[T]]:
+        """``attempt``, cut off at the deadline while it is under way: what was wrong before then
+        says more than that."""
 
         async def cut() -> T:
             with trio.move_on_at(tries.give_up):
                 return await attempt()
-            raise TimedOut("the object store did not answer in time")
+            tries.unsure = True
+            raise tries.last or TimedOut("the object store did not answer in time")
 
-        return await self._run(tries, cut)
-
-    async def _move(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Run a call that moves bytes, here or inside the store."""
-        return await self._run(_Tries(self._deadline), attempt)
+        return cut
 
     async def _run(
         self,
-        tries: _Tries,
+        tries: Tries,
         attempt: Callable[[], Awaitable[T]],
         wanted: Callable[[], bool] = lambda: True,
     ) -> T:
@@ -275,12 +256,33 @@ class RetryingStore:
                 seconds = tries.wait_after(error)
                 if seconds is None or not wanted():
                     raise tries.summary(error) from error
+            self.retries += 1
             await trio.sleep(seconds)
 
-    async def _look(self, key: str, size: int) -> Stored | None:
-        """What is under ``key``, if it has ``size`` bytes."""
+    async def _settled(
+        self,
+        tries: Tries,
+        attempt: Callable[[], Awaitable[T]],
+        look: Callable[[StoreError], Awaitable[T | None]],
+    ) -> T:
+        """Run a call; after a lost answer ``look`` says what it did, whatever the error is. An
+        error of the store's that cannot be settled so is not told: it may be wrong."""
         try:
-            info = (await self.head(key)).info
-        except NoSuchKey:
-            return None
-        return Stored(info.etag, info.modified) if info.size == size else None
+            return await self._run(tries, attempt)
+        except StoreError as error:
+            if not tries.unsure:
+                raise
+            try:
+                found = await look(error)
+            except StoreError as unseen:
+                if isinstance(error, TransientError):
+                    raise error from unseen
+                raise unseen from error
+            if found is None:
+                raise
+            return found
+
+    def _looked_at(self, tries: Tries) -> RetryingStore:
+        """The store, to be asked for what a call did, in the time that is left for it."""
+        left = tries.give_up - trio.current_time()
+        return RetryingStore(self._store, max(left, min(LOOK_SECONDS, self._deadline)))

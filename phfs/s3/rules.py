@@ -15,7 +15,7 @@ import operator
 from collections.abc import Iterator, Mapping, Sequence
 
 from phfs.core.objects import Attributes, Part
-from phfs.errors import InvalidKey, InvalidRequest, KeyTooLong
+from phfs.errors import InvalidKey, InvalidRequest, KeyTooLong, PartsLost
 
 MAX_KEY = 1024
 """Longest key in UTF-8 bytes."""
@@ -98,9 +98,9 @@ def check_parts(parts: Sequence[Part], kept: Mapping[int, Part], min_part: int) 
     for part in parts:
         held = kept.get(part.number)
         if held is None or held.etag != part.etag:
-            raise InvalidRequest(f"part {part.number} with the ETag {part.etag} was not uploaded")
+            raise PartsLost(f"part {part.number} with the ETag {part.etag} was not uploaded")
         if part.checksum is not None and part.checksum != held.checksum:
-            raise InvalidRequest(f"part {part.number} has another checksum than {part.checksum}")
+            raise PartsLost(f"part {part.number} has another checksum than {part.checksum}")
     for number in numbers[:-1]:
         if kept[number].size < min_part:
             raise InvalidRequest(f"part {number} has {kept[number].size} bytes, not {min_part}")

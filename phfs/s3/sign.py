@@ -11,7 +11,7 @@ import datetime
 from typing import Any
 
 from botocore.auth import SIGV4_TIMESTAMP, UNSIGNED_PAYLOAD, S3SigV4Auth
-from botocore.credentials import Credentials
+from botocore.credentials import Credentials, ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError
 
 from phfs.errors import BadCredentials
@@ -85,7 +85,8 @@ class Signer:
     def __init__(self, credentials: Credentials, region: str) -> None:
         self.region = region
         self._credentials = credentials
-        self._offset = datetime.timedelta()
+        self.offset = datetime.timedelta()
+        """How far the store's clock is ahead of this machine's."""
         self._auth: _Auth | None = None
 
     @property
@@ -94,8 +95,13 @@ class Signer:
         due = getattr(self._credentials, "refresh_needed", None)
         return due is not None and bool(due())
 
-    def sign(self, method: str, url: str, headers: dict[str, str]) -> None:
-        """Add date, token and signature to ``headers``, which must have ``Host``.
+    def renewed(self, refused: ReadOnlyCredentials) -> bool:
+        """Whether there are other keys by now than those that the store refused. May block."""
+        renew = getattr(self._credentials, "renew", None)
+        return renew is not None and bool(renew(refused))
+
+    def sign(self, method: str, url: str, headers: dict[str, str]) -> ReadOnlyCredentials:
+        """Add date, token and signature to ``headers``, which must have ``Host``; the keys used.
 
         Raises ``BadCredentials`` when temporary keys cannot be renewed.
         """
@@ -105,19 +111,16 @@ class Signer:
             raise BadCredentials(f"the keys cannot be renewed: {error}") from error
         auth = self._auth
         if auth is None or auth.credentials != frozen:
-            auth = self._auth = _Auth(frozen, self.region, self._offset)
+            auth = self._auth = _Auth(frozen, self.region, self.offset)
         auth.add_auth(_Request(method, url, headers))
+        return frozen
 
     def move_to(self, region: str) -> None:
         """Sign for another region from now on."""
         self.region = region
         self._auth = None
 
-    def now(self) -> datetime.datetime:
-        """The time requests are signed with."""
-        return datetime.datetime.now(datetime.UTC) + self._offset
-
-    def set_clock(self, store_now: datetime.datetime) -> None:
-        """Sign with the store's clock from now on."""
-        self._offset = store_now - datetime.datetime.now(datetime.UTC)
+    def set_clock(self, offset: datetime.timedelta) -> None:
+        """Sign with a clock that is ``offset`` ahead of this machine's from now on."""
+        self.offset = offset
         self._auth = None

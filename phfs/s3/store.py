@@ -82,11 +82,16 @@ class Store(Protocol):
     async def head(self, key: str) -> Described:
         """Describe an object. Raises ``NoSuchKey``, ``AccessDenied``."""
 
-    async def get(self, key: str, byte_range: ByteRange, sink: Sink, *, if_match: ETag) -> None:
+    async def get(
+        self, key: str, byte_range: ByteRange, sink: Sink, *, if_match: ETag, whole: bool = False
+    ) -> None:
         """Read a non-empty range inside the object into ``sink``, all of it or an error.
 
+        ``whole``: the range is all of the object. What the store knows of the object's checksum is
+        then checked before the first byte is reported.
+
         Raises ``PreconditionFailed`` when the object's version is not ``if_match``, ``NoSuchKey``,
-        ``Corrupted`` when fewer bytes came than the range has.
+        ``Corrupted`` when fewer bytes came than the range has, or others than were stored.
         """
 
     async def list_page(

@@ -48,6 +48,8 @@ class Watch:
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._cancelled = False
+        self.transferred = 0
+        """Bytes that have come or gone so far, of all tries."""
         self._moved = 0
         self._last = time.monotonic()
         self._window_end = self._last + limits.deadline
@@ -79,6 +81,7 @@ class Watch:
     def moved(self, count: int) -> None:
         """``count`` bytes have come or gone. Raises ``TimedOut`` if that is too little."""
         self._moved += count
+        self.transferred += count
         self._last = time.monotonic()
         if self._last >= self._window_end:
             self._check_window()

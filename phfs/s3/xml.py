@@ -16,8 +16,18 @@ from xml.sax.saxutils import escape
 from phfs.core.objects import ETag, ObjectInfo, Page, Part
 from phfs.errors import Corrupted
 
-MAX_ANSWER = 32 * 1024**2
+MAX_ANSWER = 8 * 1024**2
 """Bytes of an XML answer: a page of 1,000 keys of 1,024 bytes, all encoded, has under 5 MiB."""
+
+MAX_MARKS = 250_000
+"""Tags and attributes of an answer, by the characters that begin and join them: a page has under
+30,000, and each takes some 100 bytes once it is parsed, however few it has in the document."""
+
+UNCOUNTED = 1024**2
+"""Bytes of an answer that cannot have so many that it matters."""
+
+MAX_SIZE = 2**63 - 1
+"""Bytes of an object that a file system can speak of; S3's largest has 2**42."""
 
 _LINE_BREAKS = {"\r": "&#13;", "\n": "&#10;", "\t": "&#9;"}
 """Characters a parser would otherwise change (XML 1.0, "End-of-Line Handling")."""
@@ -37,6 +47,9 @@ def parse(document: bytes) -> Element:
     # Markup in another encoding than UTF-8 has zero bytes, and would hide a document type.
     if b"<!DOCTYPE" in document or b"\0" in document:
         raise Corrupted("the object store sent XML with a document type, or not in UTF-8")
+    marks = document.count(b"<") + document.count(b"=") if len(document) > UNCOUNTED else 0
+    if marks > MAX_MARKS:
+        raise Corrupted("the object store sent more XML than an answer of S3's can be")
     # Without a document type there is no entity to expand or to fetch.
     parser = XMLParser(encoding="utf-8")  # noqa: S314
     try:
@@ -96,9 +109,11 @@ def page(root: Element) -> Page:
         for child in root:
             if child.tag == contents:
                 found = {each.tag: each.text or "" for each in child}
-                key, size, etag, modified = [found[name] for name in names]
+                key, length, etag, modified = [found[name] for name in names]
                 result.objects.append(
-                    ObjectInfo(_decoded(key, encoded), int(size), unquoted(etag), seconds(modified))
+                    ObjectInfo(
+                        _decoded(key, encoded), size(length), unquoted(etag), seconds(modified)
+                    )
                 )
             elif child.tag == prefixes:
                 result.prefixes.extend(_decoded(each.text or "", encoded) for each in child)
@@ -114,6 +129,13 @@ def page(root: Element) -> Page:
 def unquoted(etag: str) -> ETag:
     """An ETag without quotes, and without the mark of a proxy that compresses (``W/``)."""
     return ETag(etag.removeprefix("W/").strip('"'))
+
+
+def size(text: str) -> int:
+    """The size of an object in bytes. Raises ``ValueError`` for what none can have."""
+    if not (text.isascii() and text.isdecimal()) or (found := int(text)) > MAX_SIZE:
+        raise ValueError(f"no object has {text[:40]!r} bytes")
+    return found
 
 
 def seconds(moment: str) -> int:

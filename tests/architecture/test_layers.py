@@ -11,16 +11,37 @@ from tests.architecture.source import dotted, imports, layer, library, modules
 BELOW = {
     "": set[str](),  # the package itself, which holds the version
     "errors": set[str](),
+    "commandline": {"errors"},
     "allocator": set[str](),
     "config": {"errors"},
     "core": {"errors"},
+    "system": set[str](),
     "s3": {"core", "errors", "config"},
     "vfs": {"s3", "core", "errors", "config"},
-    "fuse": {"vfs", "s3", "core", "errors", "config"},
+    "fuse": {"vfs", "s3", "core", "system", "errors", "config"},
     "mount": {"allocator", "fuse", "vfs", "s3", "core", "errors", "config"},
-    "cli": {"bench", "demo", "mount", "core", "errors", "config"},
-    # Starts phfs-mount as a process, as a user would: it sees no layer from inside.
+    "cli": {
+        "bench",
+        "commandline",
+        "config",
+        "core",
+        "demo",
+        "errors",
+        "mount",
+        "provision",
+        "sweep",
+        "system",
+        "uploads",
+    },
+    # Lists uploads bucket-wide where a store lists them in no other way, which no mount may.
+    "uploads": {"s3", "core", "errors", "config"},
+    # Administers a store, and finds the administrator's keys as a mount finds its own.
+    "provision": {"s3", "errors", "config"},
+    # Deletes through the store port, in which nothing outside a prefix can be named.
+    "sweep": {"s3", "core", "errors", "config"},
+    # Starts phfs-mount as a process, as a user would: these see no layer from inside.
     "demo": {"errors"},
+    "sidecar": {"commandline", "config", "errors", "system"},
     # Sees a mount as a directory and a process, and the store as others see it.
     "bench": {"errors", "config"},
 }
@@ -32,7 +53,6 @@ LIBRARIES = {
         "boto3",
         "botocore",
         "cachetools",
-        "minio",
         "outcome",
         "tenacity",
         "trio",
@@ -41,7 +61,11 @@ LIBRARIES = {
     "vfs": {"cachetools", "trio"},
     "fuse": {"pyfuse3", "trio"},
     "mount": {"trio"},
+    "sweep": {"trio"},
     "demo": {"boto3", "botocore", "moto", "rich"},
+    "uploads": {"boto3", "botocore"},
+    "provision": {"boto3", "botocore", "minio", "urllib3"},
+    "sidecar": {"prometheus_client", "pydantic", "trio", "yaml"},
     "bench": {"boto3", "botocore", "matplotlib", "pyarrow", "rich"},
 }
 """The libraries a layer may import; a layer that is not named imports the standard library only."""
@@ -49,7 +73,13 @@ LIBRARIES = {
 ONLY_IN: dict[str, str | tuple[str, ...]] = {
     "pyfuse3": "phfs/fuse/",
     "errno": "phfs/fuse/errno.py",
-    "subprocess": ("phfs/bench/", "phfs/cli/", "phfs/demo/"),
+    "subprocess": (
+        "phfs/bench/",
+        "phfs/demo/",
+        "phfs/sidecar/phfsmount.py",
+        "phfs/sidecar/programs.py",
+        "phfs/system/mounts.py",
+    ),
 }
 """Modules that one place knows."""
 

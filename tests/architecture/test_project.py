@@ -10,8 +10,14 @@ from typing import Any
 import phfs
 from tests.architecture.source import ROOT, dotted, imports, layer, library, modules
 
-IMPORTED_WITH = {"botocore": "boto3", "outcome": "trio", "urllib3": "boto3"}
-"""Libraries another one brings by its own, bounded, dependency."""
+IMPORTED_WITH = {
+    "botocore": "boto3",
+    "outcome": "trio",
+    "prometheus_client": "prometheus-client",
+    "urllib3": "boto3",
+    "yaml": "pyyaml",
+}
+"""Libraries of another name, or that another one brings by its own, bounded, dependency."""
 
 
 def project() -> dict[str, Any]:
@@ -36,7 +42,12 @@ def test_every_library_imported_is_required() -> None:
     always = {distribution(text) for text in table["dependencies"]}
     extras = {
         name: {distribution(text) for text in table["optional-dependencies"][name]}
-        for name in ("bench", "demo")  # each is named as the layer that needs it
+        for name in (
+            "bench",
+            "demo",
+            "provision",
+            "sidecar",
+        )  # each is named as the layer that needs it
     }
     wrong = []
     for module in modules():

@@ -30,7 +30,12 @@ class Implementation:
 
     ``file_beside_directory``: hold a key ``a`` beside ``a/b``;
     ``odd_keys``: hold keys with ``//``, ``.`` or ``..`` in them;
-    ``upload_checks``: know that an upload is gone, refuse parts named out of order;
+    ``upload_checks``: know that an upload is gone;
+    ``knows_aborted``: say of an aborted upload, when it is completed, that it is gone (radosgw says
+    that it is being completed);
+    ``parts_in_order``: refuse parts named out of order (radosgw puts them in order);
+    ``tag_count``: say by HEAD how many tags there are;
+    ``upload_tags``: keep the tags an upload began with;
     ``copy_part_checks``: refuse a part of another version, or beyond the end of its source.
     """
 
@@ -93,9 +98,13 @@ async def bucket_of(server: Server) -> AsyncIterator[S3Store]:
     store.close()
 
 
-def as_mounted(request: pytest.FixtureRequest) -> AbstractAsyncContextManager[Store]:
-    """MinIO below all wrappers, in the order in which a mount puts them."""
-    return mounted(request.getfixturevalue("minio"), request.getfixturevalue("tmp_path"))
+def as_mounted(fixture: str) -> Opener:
+    """Opens a bucket below all wrappers, in the order in which a mount puts them."""
+
+    def open_bucket(request: pytest.FixtureRequest) -> AbstractAsyncContextManager[Store]:
+        return mounted(request.getfixturevalue(fixture), request.getfixturevalue("tmp_path"))
+
+    return open_bucket
 
 
 @asynccontextmanager
@@ -108,6 +117,8 @@ async def mounted(server: Server, directory: Path) -> AsyncIterator[Store]:
 
 MINIO_LACKS = frozenset({"file_beside_directory", "odd_keys"})
 
+RADOSGW_LACKS = frozenset({"knows_aborted", "parts_in_order", "tag_count", "upload_tags"})
+
 MOTO_LACKS = frozenset({"upload_checks", "copy_part_checks"})
 
 IMPLEMENTATIONS = [
@@ -118,5 +129,7 @@ IMPLEMENTATIONS = [
     Implementation("journal", journaled),
     Implementation("s3-moto", s3("moto"), MOTO_LACKS),
     Implementation("s3-minio", s3("minio"), MINIO_LACKS, real=True),
-    Implementation("as-mounted", as_mounted, MINIO_LACKS, real=True),
+    Implementation("s3-radosgw", s3("radosgw"), RADOSGW_LACKS, real=True),
+    Implementation("as-mounted", as_mounted("minio"), MINIO_LACKS, real=True),
+    Implementation("as-mounted-radosgw", as_mounted("radosgw"), RADOSGW_LACKS, real=True),
 ]

@@ -36,9 +36,15 @@ async def test_parts_become_one_object_when_completed(store: Store) -> None:
     described = await store.head("d/big")
     assert (described.info.etag, described.info.size) == (stored.etag, len(FIRST + LAST))
     assert described.attributes == RICH
-    assert described.tag_count == 2
-    assert await store.tags("d/big") in ("team=lab&kind=raw", "kind=raw&team=lab")
     assert await read(store, "d/big", MIN_PART) == (FIRST + LAST)[MIN_PART:]
+
+
+@pytest.mark.needs("tag_count")
+async def test_tags_are_counted(store: Store) -> None:
+    upload = await store.create_upload("d/big", RICH, tagging="team=lab&kind=raw")
+    part = await store.put_part("d/big", upload, 1, [LAST])
+    await store.complete_upload("d/big", upload, [part])
+    assert (await store.head("d/big")).tag_count == 2
 
 
 async def test_a_part_sent_again_replaces_the_first(store: Store) -> None:
@@ -60,10 +66,19 @@ async def test_an_aborted_upload_is_gone(store: Store) -> None:
 @pytest.mark.needs("upload_checks")
 async def test_nothing_more_is_done_with_an_aborted_upload(store: Store) -> None:
     upload = await begin(store)
-    part = await store.put_part("d/big", upload, 1, [LAST])
+    await store.put_part("d/big", upload, 1, [LAST])
     await store.abort_upload("d/big", upload)
     with pytest.raises(NoSuchUpload):
         await store.put_part("d/big", upload, 2, [LAST])
+    with pytest.raises(NoSuchKey):
+        await store.head("d/big")
+
+
+@pytest.mark.needs("upload_checks", "knows_aborted")
+async def test_an_aborted_upload_is_not_completed(store: Store) -> None:
+    upload = await begin(store)
+    part = await store.put_part("d/big", upload, 1, [LAST])
+    await store.abort_upload("d/big", upload)
     with pytest.raises(NoSuchUpload):
         await store.complete_upload("d/big", upload, [part])
     with pytest.raises(NoSuchKey):
@@ -80,7 +95,7 @@ async def test_completing_without_a_part_that_was_not_sent(store: Store) -> None
         await store.head("d/big")
 
 
-@pytest.mark.needs("upload_checks")
+@pytest.mark.needs("upload_checks", "parts_in_order")
 async def test_parts_are_named_in_order(store: Store) -> None:
     upload = await begin(store)
     first = await store.put_part("d/big", upload, 1, [FIRST])
@@ -159,5 +174,27 @@ async def test_a_copy_made_of_parts_keeps_everything(store: Store) -> None:
     described = await store.head("d/target")
     assert described.info.etag == copied.etag
     assert described.attributes == RICH
-    assert await store.tags("d/target") == "team=lab"
     assert await read(store, "d/target") == FIRST + FIRST + LAST
+
+
+@pytest.mark.needs("upload_tags")
+async def test_a_copy_made_of_parts_keeps_the_tags(store: Store) -> None:
+    upload = await store.create_upload("source", PLAIN, tagging="team=lab&kind=raw")
+    part = await store.put_part("source", upload, 1, [FIRST, LAST])
+    source = await store.complete_upload("source", upload, [part])
+    assert await store.tags("source") in ("team=lab&kind=raw", "kind=raw&team=lab")
+    await copy_object(
+        store,
+        "source",
+        "d/target",
+        size=part.size,
+        if_match=source.etag,
+        threshold=MIN_PART,
+        part_size=MIN_PART,
+    )
+    assert await store.tags("d/target") == await store.tags("source")
+
+
+async def test_an_object_without_tags(store: Store) -> None:
+    await store.put("a", [b"x"], PLAIN)
+    assert await store.tags("a") == ""

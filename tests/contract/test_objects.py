@@ -89,6 +89,22 @@ async def test_get_of_another_version_is_refused(store: Store) -> None:
     assert sink.filled == b""
 
 
+@pytest.mark.parametrize("size", [1, 10_000, 400_000])
+async def test_an_object_got_whole(store: Store, size: int) -> None:
+    body = (bytes(range(251)) * (size // 251 + 1))[:size]
+    stored = await store.put("a", [body], PLAIN)
+    sink = BytesSink(size)
+    await store.get("a", ByteRange(0, size), sink, if_match=stored.etag, whole=True)
+    assert sink.filled == body
+
+
+async def test_a_whole_object_of_another_version_is_refused(store: Store) -> None:
+    old = await store.put("a", [b"old"], PLAIN)
+    await store.put("a", [b"new"], PLAIN)
+    with pytest.raises(PreconditionFailed):
+        await store.get("a", ByteRange(0, 3), BytesSink(3), if_match=old.etag, whole=True)
+
+
 async def test_what_is_not_there(store: Store) -> None:
     with pytest.raises(NoSuchKey):
         await store.head("a")

@@ -30,6 +30,7 @@ HEAD = answer(
     ETag=f'"{ETAG}"',
     Last_Modified="Sat, 01 Aug 2026 10:00:00 GMT",
     Date="Sat, 01 Aug 2026 10:00:05 GMT",
+    x_amz_checksum_crc32c="of this or that",
 )
 MODIFIED = 1785578400
 PLAIN = Attributes()
@@ -142,12 +143,15 @@ async def test_the_mount_s_storage_class_is_for_new_objects_only() -> None:
         ),
     ],
 )
-async def test_a_store_that_takes_no_checksum_gets_none(refusal: bytes) -> None:
+async def test_a_store_that_takes_no_crc_gets_an_md5(refusal: bytes) -> None:
     with RawServer(always(refusal, HEAD)) as server, opened(server) as store:
         await store.put("a", [b"x"], PLAIN)
         await store.put("a", [b"x"], PLAIN)
         summed = ["x-amz-checksum-crc32c" in seen.headers for seen in server.seen]
+        digests = [seen.headers.get("content-md5") for seen in server.seen]
     assert summed == [True, False, False]
+    # "9dd4e461268c8034f5c8564e155c67a6" is the MD5 of "x".
+    assert digests == [None, "ndTkYSaMgDT1yFZOFVxnpg==", "ndTkYSaMgDT1yFZOFVxnpg=="]
 
 
 async def test_a_refusal_for_another_reason_is_not_tried_without_checksum() -> None:
@@ -160,7 +164,8 @@ async def test_a_refusal_for_another_reason_is_not_tried_without_checksum() -> N
 
 async def test_a_part_has_the_checksum_that_the_store_confirmed() -> None:
     confirmed = answer("200 OK", ETag=f'"{ETAG}"', x_amz_checksum_crc32c="4waSgw==")
-    with RawServer(always(confirmed, HEAD)) as server, opened(server) as store:
+    plain = answer("200 OK", ETag=f'"{ETAG}"')
+    with RawServer(always(confirmed, plain)) as server, opened(server) as store:
         parts = [
             await store.put_part("a", UploadId("u/1"), number, [b"123456789"]) for number in (1, 2)
         ]
@@ -210,7 +215,9 @@ async def test_a_store_without_conditions_is_asked_before_a_new_object() -> None
         await store.put("a", [b"x"], PLAIN, if_none_match=True)
         await store.put("a", [b"x"], PLAIN, if_none_match=True)
         methods = [seen.line.split()[0] for seen in server.seen]
-    assert methods == ["PUT", "PUT", "HEAD", "PUT", "HEAD", "PUT"]
+    once = ["HEAD", "PUT", "HEAD"]
+    refused = ["HEAD", "PUT", "PUT", "PUT", "HEAD"]  # with either checksum, then unconditionally
+    assert methods == [*refused, *once]
 
 
 async def test_a_store_without_conditions_keeps_what_is_there() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ def no_keys_around(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def keys_of(**given: str) -> tuple[str | None, str | None, str | None]:
+def keys_of(**given: Any) -> tuple[str | None, str | None, str | None]:
     frozen = control.credentials(**given).get_frozen_credentials()
     return frozen.access_key, frozen.secret_key, frozen.token
 
@@ -51,7 +52,7 @@ def test_no_keys() -> None:
 @pytest.mark.parametrize("half", ["access_key", "secret_key"])
 def test_half_a_pair(half: str) -> None:
     with pytest.raises(ConfigError, match="is not set") as caught:
-        control.credentials(**{half: "x"})
+        keys_of(**{half: "x"})
     assert ("SECRET" in caught.value.why.split()[0]) == (half == "access_key")
 
 

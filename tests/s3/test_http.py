@@ -5,14 +5,14 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 import trio
 from botocore.credentials import Credentials
 
-from phfs.core.objects import Attributes, ByteRange, ETag
+from phfs.core.objects import Attributes, ByteRange, ETag, Part, UploadId
 from phfs.errors import (
     AccessDenied,
     ConnectionFailed,
@@ -30,7 +30,13 @@ from tests.s3.raw_server import ETAG, Peer, RawServer, Script, always, answer, e
 from tests.support.sinks import BytesSink
 
 BODY = bytes(range(100))
-HEAD = answer("200 OK", ETag=f'"{ETAG}"', Last_Modified="Sat, 01 Aug 2026 10:00:00 GMT")
+HEAD = answer(
+    "200 OK",
+    ETag=f'"{ETAG}"',
+    Last_Modified="Sat, 01 Aug 2026 10:00:00 GMT",
+    Server="MinIO",
+    x_amz_checksum_crc32c="of this or that",
+)
 
 
 @contextmanager
@@ -293,12 +299,37 @@ async def test_a_kept_connection_that_was_cut_is_replaced() -> None:
         assert server.connections == 2
 
 
-async def test_what_may_not_be_sent_twice_is_not() -> None:
+ONCE: dict[str, Callable[[S3Store], Awaitable[object]]] = {
+    "put of a new name": lambda store: store.put("a", [b"x"], Attributes(), if_none_match=True),
+    "create_upload": lambda store: store.create_upload("a", Attributes()),
+    "complete_upload": lambda store: store.complete_upload(
+        "a", UploadId("u"), [Part(1, ETag(ETAG), 1)]
+    ),
+}
+
+
+@pytest.mark.parametrize("call", ONCE.values(), ids=ONCE)
+async def test_what_may_not_be_sent_twice_is_not(
+    call: Callable[[S3Store], Awaitable[object]],
+) -> None:
     with RawServer(once_then_cut, always(HEAD)) as server, opened(server) as store:
         await store.head("a")
         with pytest.raises(ConnectionFailed):
-            await store.put("a", [b"x"], Attributes(), if_none_match=True)
+            await call(store)
         assert server.connections == 1
+
+
+@pytest.mark.parametrize("method", ["head", "delete", "put"])
+async def test_what_may_be_sent_twice_is(method: str) -> None:
+    calls: dict[str, Callable[[S3Store], Awaitable[object]]] = {
+        "head": lambda store: store.head("a"),
+        "delete": lambda store: store.delete("a"),
+        "put": lambda store: store.put("a", [b"x"], Attributes()),
+    }
+    with RawServer(once_then_cut, always(HEAD)) as server, opened(server) as store:
+        await store.head("a")
+        await calls[method](store)
+        assert server.connections == 2
 
 
 async def test_a_fresh_connection_that_is_cut_is_not_replaced() -> None:

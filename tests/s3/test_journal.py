@@ -11,11 +11,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trio
+from trio.testing import MockClock
 
 from phfs.core.objects import Attributes, UploadId
 from phfs.errors import ConfigError, NoSuchUpload, ServerFault
 from phfs.s3.faults import FaultyStore
-from phfs.s3.journal import COMPACT_BYTES, JournaledStore, UploadJournal, abort_leftovers
+from phfs.s3.journal import (
+    COMPACT_BYTES,
+    JournaledStore,
+    UploadJournal,
+    abort_leftovers,
+    noted,
+)
+from phfs.s3.leftovers import WAIT_SECONDS, end_leftovers
 from phfs.s3.memory import MemoryStore
 
 PLAIN = Attributes()
@@ -199,3 +208,26 @@ def test_a_directory_that_cannot_be_used_is_a_config_error(tmp_path: Path, name:
     with pytest.raises(ConfigError, match=f"{tmp_path}/{name} cannot be used") as caught:
         UploadJournal(tmp_path / name, ORIGIN)
     assert "--state-dir" in caught.value.advice
+
+
+@pytest.mark.expects_log
+async def test_it_is_tried_until_the_store_is_there(
+    tmp_path: Path, memory: MemoryStore, autojump_clock: MockClock
+) -> None:
+    path = die(tmp_path, memory, {await memory.create_upload("a", PLAIN): "a"})
+    faulty = FaultyStore(memory)
+    faulty.fail(ServerFault("broken"), kind="abort_upload", times=3)
+    begun = trio.current_time()
+    await end_leftovers(faulty, tmp_path, ORIGIN)
+    assert trio.current_time() - begun == WAIT_SECONDS * (1 + 2 + 4)
+    assert dict(memory.uploads) == {}
+    assert not path.exists()
+
+
+async def test_what_the_living_have_under_way_is_not_waited_for(
+    store: JournaledStore, memory: MemoryStore, tmp_path: Path
+) -> None:
+    upload = await store.create_upload("a", PLAIN)
+    await end_leftovers(memory, tmp_path, ORIGIN)
+    (known,) = noted(tmp_path, ORIGIN)
+    assert (known.key, known.upload, known.living) == ("a", upload, True)

@@ -41,6 +41,14 @@ async def test_objects_and_uploads_can_be_looked_at(store: MemoryStore) -> None:
     assert dict(store.uploads) == {}
 
 
+async def test_a_part_of_an_object_is_not_taken_for_the_whole(store: MemoryStore) -> None:
+    stored = await store.put("a", [b"0123456789"], PLAIN)
+    sink = BytesSink(4)
+    with pytest.raises(Corrupted):
+        await store.get("a", ByteRange(0, 4), sink, if_match=stored.etag, whole=True)
+    assert sink.filled == b""
+
+
 async def test_an_upload_belongs_to_its_key(store: MemoryStore) -> None:
     upload = await store.create_upload("a", PLAIN)
     with pytest.raises(NoSuchUpload):

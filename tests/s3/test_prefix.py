@@ -93,7 +93,9 @@ async def test_what_lies_outside_is_dropped_and_counted(caplog: pytest.LogCaptur
     for _ in range(2):
         page = await store.list_page("d/", delimiter="/")
         assert [info.key for info in page.objects] == ["d/x"]
-        assert (page.prefixes, page.next_token) == (["d/s/"], "token")
+        assert page.prefixes == ["d/s/"]
+        assert page.next_token is not None
+        assert page.next_token.endswith(" token")
     assert store.strays == 4
     assert len(caplog.records) == 1
 

@@ -1,4 +1,4 @@
-"""What is tried again, for how long, and what is made of a lost answer."""
+"""What is tried again, and for how long."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from phfs.core.objects import Attributes, ByteRange, ETag, Part, Stored, UploadId
+from phfs.core.objects import Attributes, ByteRange, Part, UploadId
 from phfs.errors import (
     AccessDenied,
     ConnectionFailed,
     Corrupted,
-    NoSuchUpload,
     PreconditionFailed,
     ServerFault,
     StoreError,
@@ -24,7 +23,9 @@ from phfs.errors import (
 from phfs.s3.faults import FaultyStore
 from phfs.s3.memory import MemoryStore
 from phfs.s3.retry import RetryingStore
-from phfs.s3.store import Body, DeleteFailure, Store
+from phfs.s3.store import DeleteFailure, Store
+from phfs.s3.tries import FIRST_WAIT, LONGEST_WAIT, Tries
+from phfs.s3.watch import LEAST_PROGRESS
 from tests.support.sinks import BytesSink, read
 
 PLAIN = Attributes()
@@ -132,11 +133,29 @@ async def test_waits_grow_and_the_deadline_is_never_passed(
     assert 7 < faulty.count() < 60
 
 
+async def test_waits_are_drawn_evenly_from_nothing_to_a_doubling_limit(
+    autojump_clock: MockClock,
+) -> None:
+    for failures in range(1, 12):
+        limit = min(FIRST_WAIT * 2 ** (failures - 1), LONGEST_WAIT)
+        drawn = []
+        for _ in range(500):
+            tries = Tries(deadline=1000.0)
+            waits = [tries.wait_after(ServerFault("broken")) for _ in range(failures)]
+            drawn.append((waits[-1] or 0.0) / limit)
+        assert min(drawn) >= 0.0
+        assert max(drawn) <= 1.0
+        # Each tenth gets a fiftieth of them at least: of five hundred even draws fewer never come.
+        assert all(
+            sum(tenth <= draw * 10 < tenth + 1 for draw in drawn) > 10 for tenth in range(10)
+        )
+
+
 async def test_without_time_there_is_one_try(
     faulty: FaultyStore, autojump_clock: MockClock
 ) -> None:
-    faulty.fail(ServerFault("broken"), times=math.inf)
-    with pytest.raises(ServerFault, match=r"\(1 try in 0 s\)"):
+    faulty.fail(Throttled("slow down"), times=math.inf)
+    with pytest.raises(Throttled, match=r"\(1 try in 0 s\)"):
         await RetryingStore(faulty, deadline=0.0).put("a", [BODY], PLAIN)
     assert faulty.count() == 1
 
@@ -149,6 +168,15 @@ async def test_a_call_without_an_answer_is_cut_off_at_the_deadline(
     with pytest.raises(TimedOut, match=r"\(1 try in 60 s\)"):
         await store.head("a")
     assert trio.current_time() - begun == pytest.approx(60.0)
+
+
+async def test_of_a_call_cut_off_at_the_deadline_the_failure_before_is_told(
+    store: RetryingStore, faulty: FaultyStore, autojump_clock: MockClock
+) -> None:
+    faulty.fail(Throttled("slow down"), kind="head")
+    faulty.hold(kind="head", nth=2)
+    with pytest.raises(Throttled, match=r"slow down \(2 tries in 60 s\)"):
+        await store.head("a")
 
 
 async def test_a_slow_put_is_no_failure(
@@ -194,12 +222,26 @@ async def test_a_get_that_has_everything_is_done(
 async def test_progress_of_a_get_moves_its_deadline(
     store: RetryingStore, faulty: FaultyStore, autojump_clock: MockClock
 ) -> None:
-    stored = await store.put("a", [BODY], PLAIN)
-    faulty.byte_seconds = 50.0
-    faulty.fail(ConnectionFailed("cut"), kind="get", times=math.inf, filled=1)
-    sink = BytesSink(10)
-    await store.get("a", ByteRange(0, 10), sink, if_match=stored.etag)
-    assert sink.filled == BODY
+    size = 10 * LEAST_PROGRESS
+    stored = await store.put("a", [bytes(size)], PLAIN)
+    faulty.byte_seconds = 50.0 / LEAST_PROGRESS
+    faulty.fail(ConnectionFailed("cut"), kind="get", times=math.inf, filled=LEAST_PROGRESS)
+    sink = BytesSink(size)
+    await store.get("a", ByteRange(0, size), sink, if_match=stored.etag)
+    assert len(sink.filled) == size
+    assert trio.current_time() > 400.0
+
+
+async def test_a_few_bytes_each_time_are_no_progress(
+    store: RetryingStore, faulty: FaultyStore, autojump_clock: MockClock
+) -> None:
+    stored = await store.put("a", [bytes(LEAST_PROGRESS)], PLAIN)
+    faulty.fail(TimedOut("too slow"), kind="get", times=math.inf, filled=1)
+    sink = BytesSink(LEAST_PROGRESS)
+    with pytest.raises(TimedOut):
+        await store.get("a", ByteRange(0, LEAST_PROGRESS), sink, if_match=stored.etag)
+    assert trio.current_time() < 60.0
+    assert len(sink.filled) == faulty.count("get") < 60
 
 
 async def test_a_get_without_progress_gives_up(
@@ -246,127 +288,6 @@ async def test_a_sink_nobody_wants_is_not_tried_again(
     assert faulty.count("get") == 1
 
 
-async def test_an_exclusive_put_recognises_its_own_object(
-    store: RetryingStore, faulty: FaultyStore, memory: MemoryStore, autojump_clock: MockClock
-) -> None:
-    faulty.fail(TimedOut("no answer"), kind="put", after=True)
-    stored = await store.put("a", [BODY[:3], BODY[3:]], PLAIN, if_none_match=True)
-    assert stored.etag == memory.objects["a"].etag
-
-
-@pytest.mark.parametrize("other", [b"9876543210", BODY + b"!"])
-async def test_an_exclusive_put_does_not_take_another_object_for_its_own(
-    store: RetryingStore,
-    faulty: FaultyStore,
-    memory: MemoryStore,
-    other: bytes,
-    autojump_clock: MockClock,
-) -> None:
-    await memory.put("a", [other], PLAIN)
-    faulty.fail(TimedOut("no answer"), kind="put")
-    with pytest.raises(PreconditionFailed):
-        await store.put("a", [BODY], PLAIN, if_none_match=True)
-    assert memory.objects["a"].data == other
-
-
-async def test_equal_objects_are_not_ours_when_no_answer_was_lost(
-    store: RetryingStore, faulty: FaultyStore, memory: MemoryStore, autojump_clock: MockClock
-) -> None:
-    await memory.put("a", [BODY], PLAIN)
-    faulty.fail(Throttled("slow down"), kind="put")
-    with pytest.raises(PreconditionFailed):
-        await store.put("a", [BODY], PLAIN, if_none_match=True)
-
-
-async def test_an_empty_lock_file_is_never_recognised(
-    store: RetryingStore, faulty: FaultyStore, autojump_clock: MockClock
-) -> None:
-    faulty.fail(TimedOut("no answer"), kind="put", after=True)
-    with pytest.raises(PreconditionFailed):
-        await store.put("lock", [], PLAIN, if_none_match=True)
-
-
-@pytest.mark.parametrize("exclusive", [False, True])
-async def test_a_completed_upload_is_recognised(
-    store: RetryingStore,
-    faulty: FaultyStore,
-    memory: MemoryStore,
-    exclusive: bool,
-    autojump_clock: MockClock,
-) -> None:
-    upload, parts = await begin(store, b"one", b"two")
-    faulty.fail(TimedOut("no answer"), kind="complete_upload", after=True)
-    stored = await store.complete_upload("up", upload, parts, if_none_match=exclusive)
-    assert memory.objects["up"].data == b"onetwo"
-    assert stored.etag == memory.objects["up"].etag
-
-
-async def test_a_vanished_upload_is_no_success(
-    store: RetryingStore, faulty: FaultyStore, memory: MemoryStore, autojump_clock: MockClock
-) -> None:
-    upload, parts = await begin(store, b"one", b"two")
-    await memory.put("up", [b"oldold"], PLAIN)
-    await memory.abort_upload("up", upload)
-    faulty.fail(TimedOut("no answer"), kind="complete_upload")
-    with pytest.raises(NoSuchUpload):
-        await store.complete_upload("up", upload, parts)
-
-
-async def test_a_vanished_upload_without_an_object_is_no_success(
-    store: RetryingStore, faulty: FaultyStore, memory: MemoryStore, autojump_clock: MockClock
-) -> None:
-    upload, parts = await begin(store, b"one")
-    await memory.abort_upload("up", upload)
-    faulty.fail(TimedOut("no answer"), kind="complete_upload")
-    with pytest.raises(NoSuchUpload):
-        await store.complete_upload("up", upload, parts)
-
-
-async def test_an_upload_unknown_at_the_first_try_is_not_looked_for(
-    store: RetryingStore, faulty: FaultyStore, memory: MemoryStore, autojump_clock: MockClock
-) -> None:
-    upload, parts = await begin(store, b"one")
-    await memory.complete_upload("up", upload, parts)
-    with pytest.raises(NoSuchUpload):
-        await store.complete_upload("up", upload, parts)
-    assert faulty.count("head") == 0
-
-
-class Encrypting(MemoryStore):
-    """Its ETags are no MD5s, as those of objects encrypted with a key of the user's."""
-
-    async def put_part(self, key: str, upload: UploadId, number: int, body: Body) -> Part:
-        part = await super().put_part(key, upload, number, body)
-        return part._replace(etag=ETag(f"tag-{part.etag}"))
-
-    async def complete_upload(
-        self, key: str, upload: UploadId, parts: Sequence[Part], *, if_none_match: bool = False
-    ) -> Stored:
-        plain = [part._replace(etag=ETag(part.etag.removeprefix("tag-"))) for part in parts]
-        return await super().complete_upload(key, upload, plain, if_none_match=if_none_match)
-
-
-async def test_where_etags_are_no_md5_size_and_number_of_parts_have_to_fit(
-    autojump_clock: MockClock,
-) -> None:
-    memory = Encrypting(lambda: 0.0, min_part=1)
-    faulty = FaultyStore(memory)
-    store = RetryingStore(faulty)
-    upload, parts = await begin(store, b"one", b"two")
-    faulty.fail(TimedOut("no answer"), kind="complete_upload", after=True)
-    stored = await store.complete_upload("up", upload, parts)
-    assert stored.etag == memory.objects["up"].etag
-    upload, parts = await begin(store, b"onetwo")
-    await memory.abort_upload("up", upload)
-    faulty.fail(TimedOut("no answer"), kind="complete_upload")
-    with pytest.raises(NoSuchUpload):
-        await store.complete_upload("up", upload, parts)
-    upload, parts = await begin(store, b"one", b"two")
-    faulty.fail(TimedOut("no answer"), kind="complete_upload")
-    with pytest.raises(PreconditionFailed):
-        await store.complete_upload("up", upload, parts, if_none_match=True)
-
-
 class Stubborn(MemoryStore):
     """Deletes what it is asked to, but keeps saying of some keys that it could not."""
 
@@ -392,7 +313,10 @@ async def test_only_keys_that_failed_in_passing_are_deleted_again(
     assert stubborn.asked == [["a", "b", "c"], ["c"], ["c"]]
 
 
-async def test_keys_that_keep_failing_are_returned(autojump_clock: MockClock) -> None:
-    stubborn = Stubborn({"c": [ServerFault(f"{number}") for number in range(1000)]})
+@pytest.mark.parametrize("kind", [ServerFault, Throttled])
+async def test_keys_that_keep_failing_are_returned(
+    kind: type[StoreError], autojump_clock: MockClock
+) -> None:
+    stubborn = Stubborn({"c": [kind(f"{number}") for number in range(1000)]})
     failures = await RetryingStore(stubborn, deadline=5.0).delete_many(["a", "c"])
-    assert [(each.key, type(each.error)) for each in failures] == [("c", ServerFault)]
+    assert [(each.key, type(each.error)) for each in failures] == [("c", kind)]

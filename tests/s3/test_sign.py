@@ -68,12 +68,12 @@ def test_changed_keys_and_another_region_are_used_at_once() -> None:
 def test_the_store_s_clock() -> None:
     signer = Signer(Credentials("key", "secret"), "eu-north-1")
     signed_by(signer)
-    signer.set_clock(datetime.datetime(2031, 5, 6, 7, 8, 9, tzinfo=datetime.UTC))
+    there = datetime.datetime(2031, 5, 6, 7, 8, 9, tzinfo=datetime.UTC)
+    signer.set_clock(there - datetime.datetime.now(datetime.UTC))
     signed = signed_by(signer)
     assert signed["X-Amz-Date"].startswith("20310506T0708")
     keys = ReadOnlyCredentials("key", "secret", None)
     assert signed["Authorization"] == expected(signed, keys, "eu-north-1")
-    assert signer.now().year == 2031
 
 
 def test_keys_that_cannot_be_renewed() -> None:

@@ -10,6 +10,7 @@ import itertools
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -24,8 +25,8 @@ from minio.minioadmin import MinioAdmin
 from mypy_boto3_s3 import S3Client
 
 REGION = "us-east-1"
-START_SECONDS = 20.0
-"""MinIO is ready in about a second; a loaded machine of two cores takes a few."""
+START_SECONDS = 60.0
+"""MinIO is ready in about a second; a loaded machine of two cores takes a few, or many."""
 
 
 class Keys(NamedTuple):
@@ -57,6 +58,15 @@ def free_port() -> int:
         return port
 
 
+def reserved_port() -> socket.socket:
+    """A loopback TCP port as a socket that is bound to it and never listens: as long as it is open
+    nobody is given the port by chance, and a server that says SO_REUSEADDR can listen on it."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(("127.0.0.1", 0))
+    return sock
+
+
 def s3_client(endpoint_url: str, access_key: str, secret_key: str) -> S3Client:
     """A boto3 client that looks at the store from outside PHFS; the caller closes it."""
     return boto3.session.Session().client(
@@ -82,7 +92,8 @@ class MinioServer:
         self._numbers = itertools.count(1)
         self._groups: dict[tuple[str, str], Keys] = {}
         self._process: subprocess.Popen[bytes] | None = None
-        self._address = f"127.0.0.1:{free_port()}"
+        self._port = reserved_port()
+        self._address = f"127.0.0.1:{self._port.getsockname()[1]}"
         self.start()
         self._client = s3_client(self.endpoint_url, self.access_key, self.secret_key)
         self.bucket = self.new_bucket()
@@ -134,10 +145,21 @@ class MinioServer:
             self._process.wait()
             self._process = None
 
+    def freeze(self) -> None:
+        """From now on connections are taken and nothing is answered, until ``thaw``."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Answer again."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def close(self) -> None:
         """Kill the process and let go of every connection."""
         self._client.close()
         self.stop()
+        self._port.close()
 
     def new_bucket(self) -> str:
         """Make a bucket with a name not used before."""
@@ -167,7 +189,9 @@ class MinioServer:
             contextlib.suppress(OSError),
             urllib.request.urlopen(f"{self.endpoint_url}/minio/health/ready", timeout=1) as answer,
         ):
-            return bool(answer.status == 200)
+            # It says 200 before it serves, with a header that it does not.
+            offline = answer.headers.get("x-minio-server-status") == "offline"
+            return bool(answer.status == 200 and not offline)
         return False
 
 
