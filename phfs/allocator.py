@@ -27,10 +27,29 @@ KEPT = 64 * 1024**2
 """Free bytes at the end of the heap that are kept: about the parts on their way at a time."""
 
 
-def tune() -> None:
-    """Keep what is freed for the next large buffer."""
+PLENTY = 512 * 1024**2
+"""The memory limit, in bytes, from which freed memory is kept. The heap holds up to its largest
+size so far, holes included, which the limit does not count: at a limit of 128 MiB that was 96 MiB
+beyond it."""
+
+LARGEST_WHEN_SHORT = 64 * 1024
+"""Bytes up to which memory comes from the heap below that: what a written chunk takes, and more,
+goes back to the system at once."""
+
+
+def tune(memory_limit: int) -> None:
+    """Keep what is freed for the next large buffer, unless memory is short."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, LARGEST_ON_HEAP)
-        mallopt(_M_TRIM_THRESHOLD, KEPT)
+        plenty = memory_limit >= PLENTY
+        mallopt(_M_MMAP_THRESHOLD, LARGEST_ON_HEAP if plenty else LARGEST_WHEN_SHORT)
+        if plenty:
+            mallopt(_M_TRIM_THRESHOLD, KEPT)
         mallopt(_M_ARENA_MAX, ARENAS)
+
+
+def give_back() -> None:
+    """Return to the system what the heap keeps of freed memory, holes included. Milliseconds."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

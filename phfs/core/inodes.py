@@ -7,7 +7,10 @@ Never asks the store; knows no handle beyond a count of users. Called by ``vfs``
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import blake2b
 
 from phfs.core.demand import Demand
 from phfs.core.listing import NO_ETAG, Child
@@ -16,6 +19,10 @@ from phfs.core.tree import DirectoryCache
 
 ROOT = 1
 """The root's inode number (FUSE_ROOT_ID)."""
+
+NUMBERS = 2**52
+"""Inode numbers lie below this: a double holds them exactly, as programs that read them from JSON
+need."""
 
 
 @dataclass(slots=True, eq=False)
@@ -38,15 +45,16 @@ class Inode:
     @property
     def linked(self) -> bool:
         """Whether its path still stands for it."""
-        return self.number == ROOT or (self.parent is not None and self.parent.linked)
+        inode: Inode = self
+        while inode.parent is not None:
+            inode = inode.parent
+        return inode.number == ROOT
 
     @property
     def key(self) -> str:
         """The relative key, also after it was unlinked; a directory's ends with ``/``, the root's
         is empty."""
-        if self.parent is None:
-            return self.last_key
-        return f"{self.parent.key}{self.name}"
+        return self.last_key if self.parent is None else _path_from_top(self)
 
     @property
     def path(self) -> str:
@@ -66,7 +74,7 @@ class Directory(Inode):
     @property
     def key(self) -> str:
         """The relative key with its ``/``; the root's is empty."""
-        return self.last_key if self.parent is None else f"{self.parent.key}{self.name}/"
+        return self.last_key if self.parent is None else f"{_path_from_top(self)}/"
 
 
 @dataclass(slots=True, eq=False)
@@ -102,7 +110,6 @@ class InodeTable:
 
     def __init__(self, mtime: int) -> None:
         self._mtime = mtime
-        self._next = ROOT + 1
         self.root = Directory(ROOT, "", None, lookups=1, mtime=mtime)
         self._inodes: dict[int, Inode] = {ROOT: self.root}
 
@@ -130,8 +137,7 @@ class InodeTable:
             return known
         if known is not None:
             self.unlink(known)
-        number = self._next
-        self._next += 1
+        number = self._number(parent, name, child)
         inode: Inode
         if child.is_dir:
             inode = Directory(number, name, parent, seen=child.seen, mtime=self._mtime)
@@ -148,6 +154,19 @@ class InodeTable:
         self._inodes[number] = inode
         parent.children[name] = inode
         return inode
+
+    def _number(self, parent: Directory, name: str, child: Child) -> int:
+        """A free number, the same for the same version whenever it can be.
+
+        The kernel forgets a name when it likes; a program that looks at a file before and after,
+        as ``shutil.rmtree`` does, must see one file.
+        """
+        said = f"{parent.key}{name}\0{'/' if child.is_dir else child.etag}"
+        digest = blake2b(said.encode(errors="surrogatepass"), digest_size=8).digest()
+        number = ROOT + 1 + int.from_bytes(digest, "big") % (NUMBERS - ROOT - 1)
+        while number in self._inodes:
+            number = ROOT + 1 + number % (NUMBERS - ROOT - 1)
+        return number
 
     def unlink(self, inode: Inode) -> None:
         """The path no longer stands for this inode; handles keep it alive."""
@@ -188,16 +207,38 @@ class InodeTable:
         inode.users -= 1
         self.drop_unused(inode)
 
+    @contextmanager
+    def using(self, inode: Inode) -> Iterator[None]:
+        """The inode stays in the table while the block lasts, whoever else lets go of it."""
+        self.use(inode)
+        try:
+            yield
+        finally:
+            self.unuse(inode)
+
     def drop_unused(self, inode: Inode) -> None:
-        """Forget the inode unless the kernel, a handle or an inode beneath it needs it."""
-        if inode.lookups or inode.users or inode.number == ROOT:
-            return
-        if isinstance(inode, Directory) and inode.children:
-            return
-        self._inodes.pop(inode.number, None)
-        if _detach(inode):
-            assert inode.parent is not None
-            self.drop_unused(inode.parent)
+        """Forget the inode unless the kernel, a handle or an inode beneath it needs it; then those
+        above it that were needed for its sake alone."""
+        above: Inode | None = inode
+        while above is not None and not is_needed(above):
+            self._inodes.pop(above.number, None)
+            above = above.parent if _detach(above) else None
+
+
+def is_needed(inode: Inode) -> bool:
+    """Whether the kernel, a handle or an inode beneath it holds the inode."""
+    held = inode.lookups or inode.users or inode.number == ROOT
+    return bool(held or (isinstance(inode, Directory) and inode.children))
+
+
+def _path_from_top(inode: Inode) -> str:
+    """The key without a directory's ``/``. A loop: 500 levels deep, a recursion here inside one
+    that walks the tree would be more than Python allows."""
+    names = []
+    while inode.parent is not None:
+        names.append(inode.name)
+        inode = inode.parent
+    return inode.last_key + "/".join(reversed(names))
 
 
 def _detach(inode: Inode) -> bool:

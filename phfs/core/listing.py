@@ -62,7 +62,9 @@ class ListingFold:
         files = self._held
         for info in page.objects:
             name = info.key[cut:]
-            if self._accepts(name, info.key):
+            if info.key == self._key:  # the directory's own marker, which no path leads to:
+                self.ignored.extend([info.key] if info.size else ())  # bytes in it are not seen
+            elif self._accepts(name, info.key):
                 files[name] = file_child(info, begun)
         children: dict[str, Child] = {}
         for prefix in page.prefixes:
@@ -85,6 +87,5 @@ class ListingFold:
     def _accepts(self, name: str, key: str) -> bool:
         if is_name(name) and not (self._key == "" and name == EXPLANATIONS):
             return True
-        if key != self._key:  # a directory's own marker is neither a child nor strange
-            self.ignored.append(key)
+        self.ignored.append(key)
         return False

@@ -1,7 +1,8 @@
 """Which strings are names of a directory, and how names and keys belong together.
 
 Owns the rules for names; never looks anything up. Keys are relative to the mount's prefix: the
-root's key is ``""``, a directory's ends with ``/``, a file's does not.
+root's key is ``""``, a directory's ends with ``/``, a file's does not. Also how a name stands in a
+message, which may be shown by a terminal.
 """
 
 from __future__ import annotations
@@ -65,3 +66,10 @@ def split_key(key: str) -> list[str]:
 def is_path(key: str) -> bool:
     """Whether every part of a relative key is a name."""
     return all(map(is_name, split_key(key)))
+
+
+def printable(text: str) -> str:
+    """The text on one line: what a terminal would obey is escaped."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,6 +1,6 @@
 """The directory in which the mount explains itself: ``.phfs`` at the root, in no listing.
 
-Owns its four files, made when they are opened from what is in memory, so that they can be read
+Owns its files, made when they are opened from what is in memory, so that they can be read
 while the store is down. Never asks the store and never shows a secret: it shows what ``status``
 gives. Called by ``operations``, which leaves to it every name and number that is its own.
 """
@@ -11,12 +11,23 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import NamedTuple, NoReturn
 
 from phfs.core.inodes import ROOT
 from phfs.core.names import EXPLANATIONS
-from phfs.errors import BadHandle, IsDirectory, NotDirectory, NotFound, NotPermitted, Stale
+from phfs.errors import (
+    BadHandle,
+    ConfigError,
+    IsDirectory,
+    NotDirectory,
+    NotFound,
+    NotPermitted,
+    Stale,
+)
+from phfs.fuse.counts import Counts
 from phfs.fuse.failures import Failures
+from phfs.fuse.shown import ShownFile
 from phfs.fuse.volume import RESERVED
 from phfs.vfs.values import Entry, Opened, OpenFlags, Stat
 
@@ -27,23 +38,35 @@ DIRECTORY = RESERVED
 class _Document(NamedTuple):
     name: str
     ino: int
-    render: Callable[[], str]
+    render: Callable[[], bytes]
     changed: Callable[[], float]
 
 
 class Explanations:
     """A ``Volume`` of read-only documents."""
 
-    def __init__(self, failures: Failures, status: Callable[[], Mapping[str, object]]) -> None:
-        """``status`` gives the mount's state as nested plain values."""
+    def __init__(
+        self,
+        failures: Failures,
+        counts: Counts,
+        status: Callable[[], Mapping[str, object]],
+        shown: ShownFile | None = None,
+    ) -> None:
+        """``status`` gives the mount's state as nested plain values; ``shown`` is a file of
+        somebody else's. Raises ``ConfigError`` if that has the name of one of the mount's own."""
         inodes = itertools.count(DIRECTORY + 1)
-        documents = (
-            _Document("errors", next(inodes), failures.text, lambda: failures.changed),
+        documents: tuple[_Document, ...] = (
+            _Document("errors", next(inodes), self._errors_text, lambda: failures.changed),
             _Document("errors.json", next(inodes), self._errors_json, lambda: failures.changed),
             _Document("status", next(inodes), self._status_text, failures.now),
             _Document("status.json", next(inodes), self._status_json, failures.now),
         )
+        if shown is not None:
+            if shown.name in {document.name for document in documents}:
+                raise ConfigError(f"--show-file names {shown.name}, a name of the mount's own.")
+            documents += (_Document(shown.name, next(inodes), shown.content, shown.changed),)
         self._failures = failures
+        self._counts = counts
         self._status = status
         self._by_name = {document.name: document for document in documents}
         self._by_ino = {document.ino: document for document in documents}
@@ -67,7 +90,7 @@ class Explanations:
             changed = int(self._failures.changed)
             return Stat(ino, is_dir=True, size=0, mtime=changed, ttl=0.0)
         document = self._document(ino)
-        size = len(document.render().encode())
+        size = len(document.render())
         return Stat(ino, is_dir=False, size=size, mtime=int(document.changed()), ttl=0.0)
 
     def forget(self, ino: int, count: int) -> None:
@@ -84,7 +107,7 @@ class Explanations:
         if flags.write or flags.truncate:
             self._refuse()
         handle = next(self._handles)
-        self._open[handle] = document.render().encode()
+        self._open[handle] = document.render()
         # Another text each time: what the kernel cached of an earlier one is not of this one.
         return Opened(handle, direct_io=True, keep_cache=False)
 
@@ -116,7 +139,9 @@ class Explanations:
         assert handle == DIRECTORY
         own = await self.getattr(DIRECTORY)
         named = [(".", own), ("..", own._replace(ino=ROOT))]
-        named += [(name, await self.getattr(known.ino)) for name, known in self._by_name.items()]
+        for name, document in self._by_name.items():
+            with suppress(NotFound):  # what is shown may be absent
+                named.append((name, await self.getattr(document.ino)))
         for position, (name, stat) in enumerate(named[offset:], offset + 1):
             yield Entry(name, stat, position)
 
@@ -193,18 +218,30 @@ class Explanations:
             "Choose another name or another directory.",
         )
 
-    def _errors_json(self) -> str:
+    def _errors_text(self) -> bytes:
+        return self._failures.text().encode()
+
+    def _errors_json(self) -> bytes:
         return _json([failure.values() for failure in self._failures.newest_first()])
 
-    def _status_json(self) -> str:
-        return _json(self._status())
+    def _status_json(self) -> bytes:
+        return _json({**self._status(), **self._counts.values()})
 
-    def _status_text(self) -> str:
-        return "".join(line + "\n" for line in _lines(self._status(), ""))
+    def _status_text(self) -> bytes:
+        lines = _lines({**self._status(), **self._counts.words()}, "")
+        return "".join(line + "\n" for line in lines).encode()
 
 
-def _json(value: object) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n"
+def _json(value: object) -> bytes:
+    """Text stays readable; what a terminal would obey, and bytes that are no text, are escaped."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    lines = (line if line.isprintable() else _ascii(line) for line in text.split("\n"))
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _ascii(line: str) -> str:
+    """A line of JSON with only printable characters; others stand inside strings."""
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)
 
 
 def _lines(values: Mapping[str, object], indent: str) -> Iterator[str]:

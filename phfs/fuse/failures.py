@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from phfs.core.names import printable
 from phfs.errors import FileError, PhfsError
 from phfs.fuse.errno import ANSWERS, Errno, errno_of
 
@@ -43,18 +44,20 @@ class Failure:
             other.why,
         )
 
-    def values(self) -> dict[str, object]:
-        """For JSON."""
+    def parts(self) -> dict[str, str]:
+        """What happened, without when and how often, for JSON."""
         return {
-            "time": local_time(self.time),
             "path": self.path,
             "operation": self.operation,
             "errno": self.errno.name,
             "meaning": self.errno.text,
             "why": self.why,
             "advice": self.advice,
-            "count": self.count,
         }
+
+    def values(self) -> dict[str, object]:
+        """For JSON."""
+        return {"time": local_time(self.time), **self.parts(), "count": self.count}
 
     def text(self) -> str:
         """For people, three lines."""
@@ -94,7 +97,8 @@ class Failures:
         self._ring.append(failure)
         # What the file system refuses is the program's affair, what the store fails the operator's.
         level = logging.INFO if isinstance(error, FileError) else logging.WARNING
-        log.log(level, "%s %s: %s: %s", operation, printable(path), errno.name, error.why)
+        words = (operation, printable(path), errno.name, printable(error.why))
+        log.log(level, "%s %s: %s: %s", *words, extra={"failure": failure.parts()})
 
     def newest_first(self) -> list[Failure]:
         """The failures remembered."""
@@ -119,10 +123,3 @@ class Failures:
 def local_time(seconds: float) -> str:
     """Epoch seconds as ISO 8601 in local time with its offset."""
     return datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="seconds")
-
-
-def printable(text: str) -> str:
-    """The text on one line: what a terminal would obey is escaped."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -32,16 +32,22 @@ class Asking:
 
     async def ask(self, parent: Directory, name: str) -> Child | None:
         """What the store says a name stands for; None if for nothing."""
-        cache = parent.cache
+        cache, oldest = parent.cache, trio.current_time() - self._ttl
         if cache.listed is not None and len(cache.children) <= SMALL_DIRECTORY:
-            children = await self._flights.run(parent.number, lambda: self._list_small(parent))
+            children = await self._flights.run(
+                parent.number, lambda: self._list_small(parent), oldest=oldest
+            )
             if children is not None:
                 return children.get(name)
         if cache.asked_in_order(name):
             flight = (parent.number, "", name)
-            if await self._flights.run(flight, lambda: self._list_from(parent, name)):
+            if await self._flights.run(
+                flight, lambda: self._list_from(parent, name), oldest=oldest
+            ):
                 return cache.children.get(name)
-        return await self._flights.run((parent.number, name), lambda: self._probe(parent, name))
+        return await self._flights.run(
+            (parent.number, name), lambda: self._probe(parent, name), oldest=oldest
+        )
 
     async def _list_small(self, parent: Directory) -> dict[str, Child] | None:
         """List a directory that was small; None if it no longer is."""

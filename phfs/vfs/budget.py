@@ -1,10 +1,10 @@
 """The memory budget: every byte of a read block, a spare block or a write buffer is counted here.
 
 Owns the figures and the queue of those who wait. Allocates nothing and never looks inside a
-buffer. Called by ``fetcher`` and ``writer``, on the trio thread only; no method but ``acquire``
-has a checkpoint.
+buffer. Called by ``fetcher``, ``files`` and ``writer``, on the trio thread only; no method but
+``acquire`` has a checkpoint.
 
-Two kinds of bytes:
+Three kinds of bytes:
 
 * *Read* bytes always come back by themselves: a block is served and dropped, an idle one is given
   up by a reclaimer. Whoever asks for read bytes must hold none that others cannot reclaim while it
@@ -13,6 +13,10 @@ Two kinds of bytes:
   (an upload under way frees them without its writer's help). Writers together never have more than
   ``limit - read_reserve``, so reads always proceed. When nothing is in flight and the writers'
   share cannot take a request, waiting could be for ever: ``OutOfMemory``.
+* *Arrived* bytes came with a write that is not answered yet. They are there whether or not there is
+  room for them, so the others make room: fewer reads begin, and while an upload is in flight the
+  writers' share is smaller. Half of ``read_reserve`` is left to reads whatever has arrived, and no
+  write is refused because of what came with others.
 """
 
 from __future__ import annotations
@@ -28,6 +32,13 @@ from phfs.errors import OutOfMemory
 from phfs.s3.store import MIN_PART
 
 MIB = 1024 * 1024
+
+EXCESS = 8 * MIB
+"""Bytes of freed write buffers that the allocator may keep beyond the limit."""
+
+COPIES = 2
+"""How often the bytes of a write are there before it is answered: in the buffer libfuse received
+them in, and in the object the handler is given."""
 
 
 class Usage(NamedTuple):
@@ -57,21 +68,36 @@ class _Waiter:
 class Budget:
     """A hard limit on buffer bytes, shared by all readers and writers of a mount.
 
-    ``limit``: bytes in all. ``read_reserve``: bytes of it that writers never get.
+    ``limit``: bytes in all. ``read_reserve``: bytes of it that writers never get, by default a
+    quarter. ``give_back`` makes the allocator return what it keeps of freed write buffers; called
+    when that and the buffers together could be ``EXCESS`` beyond the limit.
 
     The oldest waiter is served first, of readers and writers alike; only a writer whose share is
     spent does not hold up the readers behind it.
     """
 
-    def __init__(self, limit: int, *, read_reserve: int) -> None:
+    def __init__(
+        self,
+        limit: int,
+        *,
+        read_reserve: int | None = None,
+        give_back: Callable[[], None] = lambda: None,
+    ) -> None:
+        read_reserve = limit // 4 if read_reserve is None else read_reserve
         if not 0 < read_reserve < limit:
             raise ValueError(f"read_reserve {read_reserve} is not between 0 and limit {limit}")
         self.limit = limit
         self.write_limit = limit - read_reserve
+        self._most_beside_reads = limit - read_reserve // 2
+        self._arrived = 0
         self._used = 0
         self._peak = 0
         self._write_used = 0
         self._in_flight = 0
+        self._most_written = 0
+        """The most bytes of writes since ``give_back``, those of unanswered ones included: so much
+        the allocator may hold for them."""
+        self._give_back = give_back
         self._reclaimers: list[Callable[[int], int]] = []
         self._tickets = count()
         self._readers: deque[_Waiter] = deque()
@@ -102,7 +128,8 @@ class Budget:
             return False
         if self._readers or (self._writers and self._share_fits(self._writers[0].size)):
             return False
-        if not self._fits(size) and not (reclaim and self._reclaim(size)):
+        missing = self._missing(size, for_write=for_write)
+        if missing > 0 and not (reclaim and self._reclaim(size, for_write=for_write)):
             return False
         self._take(size, for_write=for_write)
         return True
@@ -144,6 +171,16 @@ class Budget:
         assert 0 <= self._in_flight <= self._write_used <= self._used
         self._serve()
 
+    def arrived(self, size: int) -> None:
+        """A write of ``size`` bytes has come; ``answered`` has to follow."""
+        self._arrived += COPIES * size
+
+    def answered(self, size: int) -> None:
+        """The write has its answer: what came with it is gone, or counted as a write buffer."""
+        self._arrived -= COPIES * size
+        assert self._arrived >= 0
+        self._serve()
+
     def mark_in_flight(self, size: int) -> None:
         """``size`` held write bytes now belong to an upload that frees them by itself."""
         self._in_flight += size
@@ -159,25 +196,44 @@ class Budget:
         """Idle memory has appeared that a reclaimer could free: serve those who wait."""
         self._serve()
 
-    def _fits(self, size: int) -> bool:
-        return self._used + size <= self.limit
+    def _missing(self, size: int, *, for_write: bool) -> int:
+        """How many bytes have to become free before ``size`` more can be taken; 0 or less: none.
+
+        Only read bytes can become so: the share has made sure that writers do not ask for more.
+        """
+        beside_reads = self._write_used + self._arrived + size * for_write
+        reads = self._used - self._write_used + size * (not for_write)
+        return reads + min(beside_reads, self._most_beside_reads) - self.limit
 
     def _share_fits(self, size: int) -> bool:
-        return self._write_used + size <= self.write_limit
+        """Whether the writers' share can take it; what has arrived counts only while uploads in
+        flight will make up for it."""
+        share = self.write_limit
+        if self._in_flight:
+            share = min(share, self._most_beside_reads - self._arrived)
+        return self._write_used + size <= share
 
     def _take(self, size: int, *, for_write: bool) -> None:
         self._used += size
         self._peak = max(self._peak, self._used)
         if for_write:
             self._write_used += size
+        objects = self._arrived // COPIES
+        written = self._write_used + objects
+        self._most_written = max(self._most_written, written)
+        kept = self._most_written - written
+        if kept > EXCESS and self._used + self._arrived + kept > self.limit + EXCESS:
+            self._most_written = written
+            self._give_back()
 
-    def _reclaim(self, size: int) -> bool:
+    def _reclaim(self, size: int, *, for_write: bool) -> bool:
         """Make room for ``size`` bytes out of idle memory; False when there is not enough."""
         for reclaimer in self._reclaimers:
-            if self._fits(size):
-                break
-            reclaimer(self._used + size - self.limit)
-        return self._fits(size)
+            missing = self._missing(size, for_write=for_write)
+            if missing <= 0:
+                return True
+            reclaimer(missing)
+        return self._missing(size, for_write=for_write) <= 0
 
     def _serve(self) -> None:
         """Serve waiters, oldest first, as far as the bytes go; refuse those nobody will help."""
@@ -186,11 +242,11 @@ class Budget:
         self._serving = True
         try:
             while queue := self._next_queue():
-                waiter = queue[0]
-                if not self._fits(waiter.size) and not self._reclaim(waiter.size):
+                waiter, for_write = queue[0], queue is self._writers
+                if not self._reclaim(waiter.size, for_write=for_write):
                     return
                 queue.popleft()
-                self._take(waiter.size, for_write=queue is self._writers)
+                self._take(waiter.size, for_write=for_write)
                 waiter.granted = True
                 waiter.wake.set()
         finally:

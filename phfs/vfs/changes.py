@@ -55,8 +55,8 @@ class Changes:
         key = directory.key
         page = await self._namespace.store.list_page(key, limit=2)
         kept = any(True for _ in self._namespace.known.kept.names_in(key))
-        if kept or any(info.key != key for info in page.objects):
-            raise NotEmpty(f"{directory.path} is not empty.")
+        if kept or any(info.key != key or info.size for info in page.objects):
+            raise NotEmpty(f"{directory.path} is not empty.")  # a marker may have bytes as well
         for inode in directory.children.values():
             if isinstance(inode, File) and inode.uncommitted:
                 raise NotEmpty(f"{inode.path} is being written.")

@@ -192,8 +192,9 @@ class Fetcher:
         while True:
             self.requests += 1
             key, etag = source.key, source.etag
+            whole = block.span == (0, source.size)
             try:
-                return await self._store.get(key, block.span, block, if_match=etag)
+                return await self._store.get(key, block.span, block, if_match=etag, whole=whole)
             except (NoSuchKey, PreconditionFailed):
                 if (key, etag) == (source.key, source.etag):
                     raise

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import trio
-
 from phfs.core.inodes import Directory, File
 from phfs.core.objects import Attributes, Stored
 from phfs.core.upload import Action, State, Upload
@@ -29,12 +27,9 @@ from phfs.vfs.handles import Handle, HandleTable, OpenFile
 from phfs.vfs.moving import Moving
 from phfs.vfs.namespace import Namespace
 from phfs.vfs.siblings import Siblings
+from phfs.vfs.uploads import UploadService
 from phfs.vfs.values import Opened, OpenFlags
-from phfs.vfs.writer import UploadService, Writer
-
-RELEASE_SECONDS = 1.0
-"""The kernel sends a release within milliseconds of the close; a descriptor that is really still
-open (a shell's, for a command that has not written yet) keeps others waiting no longer."""
+from phfs.vfs.writer import Writer
 
 Report = Callable[[str, str, PhfsError], None]
 """Takes path, operation and error of a failure that no system call can carry."""
@@ -125,21 +120,29 @@ class Files:
 
     async def write(self, handle: Handle, offset: int, data: bytes) -> int:
         """Append bytes. What is refused fails the handle for good."""
-        async with handle.lock:
-            writer = self._writer(handle)
-            upload = writer.upload
-            if upload.state is State.DISCARDED or (not data and upload.error is None):
-                return len(data)
-            try:
-                upload.check_write(upload.end if handle.flags.append else offset)
-                self._own(handle)
-                await writer.append(data)
-            except PhfsError as error:
-                await self._fail(handle, error)
-                raise upload.error or error from None
-            handle.file.inode.draft = upload.end
-            handle.flushed = False
+        budget = self._uploads.budget
+        budget.arrived(len(data))
+        try:
+            async with handle.lock:
+                return await self._append(handle, offset, data)
+        finally:
+            budget.answered(len(data))
+
+    async def _append(self, handle: Handle, offset: int, data: bytes) -> int:
+        writer = self._writer(handle)
+        upload = writer.upload
+        if upload.state is State.DISCARDED or (not data and upload.error is None):
             return len(data)
+        try:
+            upload.check_write(upload.end if handle.flags.append else offset)
+            self._own(handle)
+            await writer.append(data)
+        except PhfsError as error:
+            await self._fail(handle, error)
+            raise upload.error or error from None
+        handle.file.inode.draft = upload.end
+        handle.flushed = False
+        return len(data)
 
     async def flush(self, handle: Handle, *, durable: bool) -> None:
         """Commit what is new; ``durable`` (fsync) also a truncation nothing followed."""
@@ -150,18 +153,10 @@ class Files:
             await self._commit(handle, durable=durable)
             handle.flushed = True
 
-    async def await_release(self, inode: File) -> None:
-        """A truncation is saved by the release, which comes a moment after the last close has
-        returned: whoever opens the file then waits for that moment."""
-        file = self.handles.find(inode)
-        owner = file.owner if file is not None else None
-        if owner is not None and owner.flushed and not inode.draft:
-            with trio.move_on_after(RELEASE_SECONDS):
-                await owner.released.wait()
-
     async def release(self, handle: Handle) -> None:
         """Close for good. A failure is reported: no system call can carry it."""
         handle.reading = False
+        handle.releasing.set()
         async with handle.lock:
             writer = handle.writer
             try:
@@ -216,11 +211,6 @@ class Files:
                 async with handle.lock:
                     self.moving.refuse_written(inode)  # it may have waited for a write
                     await self._commit(handle, durable=True)
-
-    async def drain(self) -> None:
-        """At the end of the mount: save pending truncations, abort what is half-written."""
-        for handle in self.handles:
-            await self.release(handle)
 
     # -- the rules -----------------------------------------------------------------------------
 

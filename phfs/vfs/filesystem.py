@@ -21,19 +21,18 @@ from phfs.s3.store import Store
 from phfs.vfs.budget import Budget
 from phfs.vfs.changes import Changes
 from phfs.vfs.directories import FIRST_HANDLE, Directories
+from phfs.vfs.ending import DRAIN_SECONDS, Ending
 from phfs.vfs.fetcher import Fetcher
 from phfs.vfs.files import Files, Report
 from phfs.vfs.handles import Handle
 from phfs.vfs.namespace import Namespace
-from phfs.vfs.rename import RenameLimits, Renamer
+from phfs.vfs.rename import Renamer
+from phfs.vfs.rename_directory import RenameLimits
+from phfs.vfs.uploads import UploadService
 from phfs.vfs.values import Entry, Opened, OpenFlags, Stat
-from phfs.vfs.writer import UploadService
 
 MIB = 1024**2
 GIB = 1024**3
-
-DRAIN_SECONDS = 25.0
-"""How long the end of a mount may take: less than the 30 seconds Kubernetes gives a pod."""
 
 
 def _ignore(path: str, operation: str, error: PhfsError) -> None:
@@ -45,7 +44,7 @@ class FileSystemOptions:
     """What a mount may choose. Sizes in bytes, times in seconds.
 
     ``max_key``: bytes a relative key may have (S3's limit less the prefix). ``report`` is told of
-    failures that no system call can carry.
+    failures that no system call can carry. ``give_back`` as for ``Budget``.
     """
 
     metadata_ttl: float = 1.0
@@ -56,7 +55,9 @@ class FileSystemOptions:
     rename_limit: int = 5_000
     rename_bytes: int = 20 * GIB
     max_key: int = MAX_KEY
+    drain_seconds: float = DRAIN_SECONDS
     report: Report = _ignore
+    give_back: Callable[[], None] = lambda: None
 
 
 @asynccontextmanager
@@ -65,16 +66,14 @@ async def open_filesystem(
 ) -> AsyncIterator[FileSystem]:
     """A file system over ``store``; ``now`` tells wall time.
 
-    On leaving, pending truncations are saved, uploads under way aborted, fetches stopped, within
-    ``DRAIN_SECONDS``.
+    On leaving, pending truncations are saved, uploads under way aborted, fetches stopped.
     """
     async with trio.open_nursery() as nursery:
         fs = FileSystem(store, options, nursery, now)
         try:
             yield fs
         finally:
-            with trio.move_on_after(DRAIN_SECONDS, shield=True):
-                await fs.drain()
+            await fs.drain()
             nursery.cancel_scope.cancel()
 
 
@@ -89,7 +88,7 @@ class FileSystem:
         now: Callable[[], float],
     ) -> None:
         self._options = options
-        self._budget = Budget(options.memory_limit, read_reserve=options.memory_limit // 4)
+        self._budget = Budget(options.memory_limit, give_back=options.give_back)
         self._namespace = Namespace(
             store, nursery, ttl=options.metadata_ttl, max_key=options.max_key, now=now
         )
@@ -100,6 +99,7 @@ class FileSystem:
         limits = RenameLimits(options.rename_limit, options.rename_bytes)
         self._renamer = Renamer(self._namespace, self._files, self._changes, limits)
         self._directories = Directories(self._namespace)
+        self.ending = Ending(self._files, self._uploads, options.drain_seconds)
 
     # -- names ---------------------------------------------------------------------------------
 
@@ -134,7 +134,7 @@ class FileSystem:
         inode = self._file(ino)
         if flags.write:
             self._refuse_read_only(inode.path)
-        await self._files.await_release(inode)
+        await self._files.moving.await_release(inode)
         return self._files.open(inode, flags)
 
     async def create(self, parent: int, name: str, flags: OpenFlags) -> tuple[Opened, Stat]:
@@ -193,9 +193,9 @@ class FileSystem:
     async def truncate(self, ino: int, size: int, handle: int | None = None) -> Stat:
         """Set a file's length in bytes: only to 0 or to what it is."""
         inode = self._file(ino)
-        self._refuse_read_only(inode.path)
         opened = None if handle is None else self._handle(handle)
-        if opened is not None and opened.writer is None:
+        if opened is None or opened.writer is None:
+            self._refuse_read_only(inode.path)
             opened = None
         await self._files.truncate(inode, size, opened)
         return self._namespace.stat(inode)
@@ -240,6 +240,7 @@ class FileSystem:
     def _refuse_read_only(self, path: str) -> None:
         if self._options.read_only:
             raise ReadOnly(f"{path} cannot be changed: this mount is read-only.")
+        self.ending.refuse(path)
 
     # -- listings ------------------------------------------------------------------------------
 
@@ -281,6 +282,7 @@ class FileSystem:
             },
             "open": {"files": len(self._files.handles), "directories": len(self._directories)},
             "inodes": len(namespace.inodes),
+            "names_remembered": namespace.known.cached[1],
             "uploads": {"begun": uploads.begun, "aborted": uploads.aborted},
             "ranges_fetched": self._fetcher.requests,
             "bytes_fetched": self._fetcher.asked,
@@ -288,9 +290,10 @@ class FileSystem:
             "files_fetched_ahead": len(self._files.siblings),
             "ignored_keys": list(namespace.known.ignored),
             "shadowed_files": list(namespace.known.shadowed),
+            "more_ignored_or_shadowed": namespace.known.overlooked,
         }
 
     async def drain(self) -> None:
-        """Save what can be saved without its writer, let go of the rest."""
-        await self._files.drain()
+        """Save what can be saved without its writer, let go of the rest; see ``ending``."""
+        await self.ending.finish()
         self._fetcher.close()

@@ -73,7 +73,10 @@ class Handle:
     """Has the file open for reading, or has read from it, and has not flushed since."""
     flushed: bool = False
     """A descriptor was closed since it was last written or truncated; often it was the last."""
+    releasing: trio.Event = field(default_factory=trio.Event)
+    """The last descriptor is gone."""
     released: trio.Event = field(default_factory=trio.Event)
+    """What that left to do is done."""
     lock: Turn = field(default_factory=Turn)
     """Held by what changes the file through this handle: one thing at a time."""
 
@@ -133,9 +136,7 @@ class HandleTable:
                 file.reader.close()
         self._inodes.unuse(file.inode)
 
-    def written_beneath(self, directory_key: str) -> OpenFile | None:
-        """A file being written somewhere under a directory's key, if there is one."""
-        for file in self._files.values():
-            if file.owner is not None and file.inode.key.startswith(directory_key):
-                return file
-        return None
+    def written_beneath(self, directory_key: str) -> list[OpenFile]:
+        """The files being written somewhere under a directory's key."""
+        written = [file for file in self._files.values() if file.owner is not None]
+        return [file for file in written if file.inode.key.startswith(directory_key)]

@@ -11,7 +11,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from phfs.core.inodes import Directory
+from phfs.core.inodes import Directory, is_needed
 from phfs.core.kept import KeptDirectories
 from phfs.core.listing import Child, ListingFold, directory_child
 
@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 MOST_NAMES = 200_000
 """Names remembered over all directories (about 300 bytes each): the least recently listed
 directories are forgotten first."""
+
+LEAST_SWEPT = 1_000
+"""Directories remembered before any is looked at again."""
 
 MOST_NOTED = 1_000
 """Ignored or shadowed keys remembered for the status."""
@@ -36,12 +39,18 @@ class Known:
         """Directories that this mount made without a marker, or emptied."""
         self.ignored: dict[str, None] = {}
         self.shadowed: dict[str, None] = {}
-        self._cached: OrderedDict[int, Directory] = OrderedDict()
+        self.overlooked = False
+        """Whether there were more of either than are remembered."""
+        self._cached: OrderedDict[Directory, int] = OrderedDict()
+        """Names counted for each directory when it was last listed, the longest ago first."""
+        self._names = 0
+        """The sum of those."""
+        self._sweep_at = LEAST_SWEPT
 
     def listed(self, directory: Directory, children: dict[str, Child], fold: ListingFold) -> None:
         """A complete listing of a directory, begun at ``fold.begun``, is known."""
         if children:
-            _confirm(directory, fold.begun)
+            confirm(directory, fold.begun)
         for name in self.kept.names_in(directory.key):
             children[name] = directory_child(fold.begun)
         directory.cache.merge(children, fold.begun)
@@ -50,11 +59,28 @@ class Known:
 
     def remember(self, directory: Directory) -> None:
         """Names were learnt; those of the directory asked for longest ago go if it is too many."""
-        self._cached[directory.number] = directory
-        self._cached.move_to_end(directory.number)
-        while len(self._cached) > 1 and self._names() > MOST_NAMES:
-            _, oldest = self._cached.popitem(last=False)
+        names = 1 + len(directory.cache)
+        self._names += names - self._cached.get(directory, 0)
+        self._cached[directory] = names
+        self._cached.move_to_end(directory)
+        while len(self._cached) > 1 and self._names > MOST_NAMES:
+            oldest, counted = self._cached.popitem(last=False)
+            self._names -= counted
             oldest.cache.clear()
+        if len(self._cached) > self._sweep_at:
+            self._sweep()
+
+    @property
+    def cached(self) -> tuple[int, int]:
+        """Directories whose names are remembered, and names in all."""
+        return len(self._cached), self._names
+
+    def _sweep(self) -> None:
+        """Let go of directories that nobody holds: their caches are never asked again. Done when
+        their number has doubled, so that it costs little for each."""
+        for directory in [it for it in self._cached if not is_needed(it)]:
+            self._names -= self._cached.pop(directory)
+        self._sweep_at = max(LEAST_SWEPT, 2 * len(self._cached))
 
     def note_shadowed(self, key: str) -> None:
         """Remember a file that a directory of the same name hides."""
@@ -64,9 +90,6 @@ class Known:
         """A name was removed: forget that it hid a file; True if it did."""
         return key in self.shadowed and self.shadowed.pop(key) is None
 
-    def _names(self) -> int:
-        return sum(1 + len(directory.cache) for directory in self._cached.values())
-
     def note_listing(self, fold: ListingFold) -> None:
         """Remember, for the status, the keys a listing could not show."""
         self._note(self.ignored, fold.ignored, IGNORED)
@@ -75,12 +98,16 @@ class Known:
 
     def _note(self, notes: dict[str, None], keys: Iterable[str], reason: str) -> None:
         for key in keys:
-            if key not in notes and len(notes) < MOST_NOTED:
-                notes[key] = None
-                log.info("object %r is %s", key, reason)
+            if key in notes:
+                continue
+            if len(notes) == MOST_NOTED:
+                self.overlooked = True
+                return
+            notes[key] = None
+            log.info("object %r is %s", key, reason)
 
 
-def _confirm(directory: Directory, begun: float) -> None:
+def confirm(directory: Directory, begun: float) -> None:
     """Something is in it: it is a directory, and so are those it is in."""
     while directory.parent is not None:
         directory.seen = max(directory.seen, begun)

@@ -9,10 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import trio
+
 from phfs.core.inodes import File
-from phfs.core.objects import ETag
+from phfs.core.objects import Stored
 from phfs.errors import Busy
-from phfs.vfs.handles import HandleTable
+from phfs.vfs.handles import HandleTable, OpenFile
+
+RELEASE_SECONDS = 1.0
+"""The kernel sends a release within milliseconds of the close; a descriptor that is really still
+open (a shell's, for a command that has not written yet) keeps others waiting no longer."""
 
 
 class Moving:
@@ -41,6 +47,28 @@ class Moving:
         finally:
             self._keys.difference_update(keys)
 
+    async def await_release(self, *inodes: File | None) -> None:
+        """A truncation is saved by the release, which comes a moment after the last close has
+        returned: whoever needs the files complete waits for it, ``RELEASE_SECONDS`` at most, and
+        until it is done. Whether they are complete then, ``refuse_written`` says."""
+        found = [self._handles.find(inode) for inode in inodes if inode is not None]
+        await self._await_release([file for file in found if file is not None])
+
+    async def await_release_beneath(self, *directory_keys: str) -> None:
+        """The same for every file somewhere under these keys."""
+        files = [file for key in directory_keys for file in self._handles.written_beneath(key)]
+        await self._await_release(files)
+
+    async def _await_release(self, files: list[OpenFile]) -> None:
+        give_up = trio.current_time() + RELEASE_SECONDS
+        for file in files:
+            owner = file.owner
+            if owner is not None and owner.flushed and not file.inode.draft:
+                with trio.move_on_at(give_up):
+                    await owner.releasing.wait()
+                if owner.releasing.is_set():
+                    await owner.released.wait()
+
     def refuse_written(self, *inodes: File | None) -> None:
         """Raises ``Busy`` when one of the files has uncommitted bytes."""
         for inode in inodes:
@@ -51,8 +79,7 @@ class Moving:
     def refuse_written_beneath(self, *directory_keys: str) -> None:
         """Raises ``Busy`` when a file somewhere under these keys has uncommitted bytes."""
         for key in directory_keys:
-            written = self._handles.written_beneath(key)
-            if written is not None:
+            for written in self._handles.written_beneath(key):
                 raise Busy(f"{written.inode.path} is being written by a program and not complete.")
 
     async def discard(self, inode: File) -> None:
@@ -70,8 +97,9 @@ class Moving:
             assert handle.writer is not None
             await handle.writer.abort()
 
-    def moved(self, inode: File, etag: ETag) -> None:
-        """The file has another path, by a copy that has this ETag; its bytes are the same."""
+    def moved(self, inode: File, stored: Stored) -> None:
+        """The file has another path, by a copy that was stored so; its bytes are the same."""
+        etag = stored.etag
         if inode.pages == inode.etag:
             inode.pages = etag
         file = self._handles.find(inode)
@@ -83,4 +111,4 @@ class Moving:
                 handle.writer.moved(etag)
         if file is not None and file.reader is not None:
             file.reader.move(inode.key, etag)
-        inode.etag = etag
+        inode.etag, inode.mtime = etag, stored.modified

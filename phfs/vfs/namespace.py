@@ -20,7 +20,7 @@ from phfs.core.names import EXPLANATIONS, MAX_NAME, is_name
 from phfs.errors import NameTooLong, NotDirectory, NotFound, Stale
 from phfs.s3.store import Store
 from phfs.vfs.asking import Asking
-from phfs.vfs.known import Known
+from phfs.vfs.known import Known, confirm
 from phfs.vfs.refreshing import Refreshing
 from phfs.vfs.values import Stat
 
@@ -164,9 +164,17 @@ class Namespace:
                 is_dir=False, size=file.size, etag=file.etag, mtime=file.mtime, seen=file.seen
             )
             file.parent.cache.put(file.name, child)
+            confirm(file.parent, file.seen)
             self._touch(file.parent)
-        elif file.last_parent is not None:
-            file.last_parent.cache.doubt(file.name)
+        self._doubt_lost(file)
+
+    def _doubt_lost(self, inode: Inode) -> None:
+        """Something was stored under a path of which names had gone away: they may be back."""
+        above: Inode | None = inode
+        while above is not None:
+            if above.parent is None and above.last_parent is not None:
+                above.last_parent.cache.doubt(above.name)
+            above = above.parent or above.last_parent
 
     def new_file(self, parent: Directory, name: str) -> File:
         """A file that only this mount knows, until it is committed."""

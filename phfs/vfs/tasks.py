@@ -22,6 +22,11 @@ class Turn:
     def __init__(self) -> None:
         self._lock = trio.Lock()
 
+    @property
+    def taken(self) -> bool:
+        """Whether somebody has it."""
+        return self._lock.locked()
+
     async def __aenter__(self) -> None:
         try:
             self._lock.acquire_nowait()
@@ -34,6 +39,7 @@ class Turn:
 
 class _Flight(Generic[T]):
     def __init__(self) -> None:
+        self.begun = trio.current_time()
         self.landed = trio.Event()
         self.value: T | None = None
         self.error: Exception | None = None
@@ -46,10 +52,18 @@ class SingleFlight:
     def __init__(self) -> None:
         self._flights: dict[Hashable, _Flight[Any]] = {}
 
-    async def run(self, key: Hashable, request: Callable[[], Awaitable[T]]) -> T:
-        """Await ``request()``, or the one already under way for ``key``, and its error."""
+    async def run(
+        self, key: Hashable, request: Callable[[], Awaitable[T]], *, oldest: float = float("-inf")
+    ) -> T:
+        """Await ``request()``, or the one already under way for ``key``, and its error.
+
+        One that began before ``oldest`` is waited for and its answer not taken: it may tell of a
+        time that is too long ago, and several askers then share the next.
+        """
         while (flight := self._flights.get(key)) is not None:
             await flight.landed.wait()
+            if flight.begun < oldest:
+                continue
             if flight.error is not None:
                 raise flight.error
             if not flight.abandoned:

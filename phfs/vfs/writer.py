@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import trio
 
 from phfs.core.objects import Attributes, ByteRange, ETag, Part, Stored, UploadId
-from phfs.core.upload import Action, Event, State, Upload, part_size
+from phfs.core.upload import Action, Event, State, Upload
 from phfs.errors import (
     Corrupted,
     Exists,
@@ -29,44 +28,13 @@ from phfs.errors import (
     StoreError,
     TooLarge,
 )
-from phfs.s3.store import MAX_PARTS, MAX_SINGLE_COPY, MIN_PART, Store
-from phfs.vfs.budget import Budget
+from phfs.s3.store import MAX_PARTS, MAX_SINGLE_COPY, MIN_PART
 from phfs.vfs.content_type import content_type
 from phfs.vfs.partbuffer import PartBuffer
 from phfs.vfs.tasks import Turn
+from phfs.vfs.uploads import UploadService
 
 log = logging.getLogger(__name__)
-
-PARTS_AT_ONCE = 8
-"""Parts on their way at the same time over all files. More only share the same link, so a writer
-that has filled another part waits for a place: what would lie in a queue is memory for nothing."""
-
-ABORT_SECONDS = 10.0
-"""How long ending an upload nobody wants may take; what is left then stays in the journal."""
-
-
-@dataclass
-class UploadService:
-    """What all writers of a mount share. ``part_size`` in bytes."""
-
-    store: Store
-    budget: Budget
-    nursery: trio.Nursery
-    part_size: int
-
-    def __post_init__(self) -> None:
-        self.slots = trio.CapacityLimiter(PARTS_AT_ONCE)
-        self.writing = 0
-        """Writers that hold bytes."""
-        self.begun = 0
-        self.aborted = 0
-
-    def target(self, number: int) -> int:
-        """Bytes at which part ``number`` is sent: the smallest S3 takes when many files share the
-        memory, and never so large that one part is half of it."""
-        crowded = self.writing * self.part_size > self.budget.write_limit // 2
-        first = MIN_PART if crowded else self.part_size
-        return part_size(number, first, self.budget.write_limit // 4)
 
 
 class Writer:
@@ -262,18 +230,19 @@ class Writer:
     async def _ensure_upload(self) -> UploadId:
         async with self._creating:
             if self._upload_id is None:
-                self._upload_key = self._key()
-                service = self._service
-                with trio.CancelScope(shield=True):  # an upload whose id is lost stays for ever
-                    create = service.store.create_upload
-                    self._upload_id = await create(self._upload_key, self._attributes())
-                service.begun += 1
-            assert self._upload_id is not None
+                self._upload_key, service = self._key(), self._service
+                with service.creation():
+                    self._upload_id = await service.store.create_upload(
+                        self._upload_key, self._attributes()
+                    )
+                    service.begun += 1
+            if self._upload_id is None:
+                raise OperationFailed(f"The upload of {self.upload.path} was not begun in time.")
             return self._upload_id
 
     async def _abort_upload(self, upload_id: UploadId) -> None:
         self._service.aborted += 1
-        with trio.move_on_after(ABORT_SECONDS):
+        with self._service.abortion():
             try:
                 await self._service.store.abort_upload(self._upload_key, upload_id)
             except StoreError as error:

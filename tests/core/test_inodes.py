@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from phfs.core.inodes import ROOT, Directory, File, InodeTable
+from phfs.core.inodes import NUMBERS, ROOT, Directory, File, InodeTable
 from phfs.core.listing import Child, directory_child
 from phfs.core.objects import ETag
 
@@ -43,6 +43,39 @@ def test_a_version_is_an_inode() -> None:
     assert not first.linked
     assert (first.key, second.key) == ("f", "f")
     assert table.get(first.number) is first, "the kernel still holds it"
+
+
+def test_a_version_has_its_number_again_after_it_was_forgotten() -> None:
+    """A program that looks before and after sees one file, whatever the kernel forgot between."""
+    table = InodeTable(0)
+    top = new_directory(table, "d")
+    file = new_file(table, "f", top)
+    for inode in (file, top):
+        table.forget(inode.number, 1)
+    assert len(table) == 1
+    again = new_directory(table, "d")
+    assert again is not top
+    assert (again.number, new_file(table, "f", again).number) == (top.number, file.number)
+
+
+def test_numbers_differ() -> None:
+    table = InodeTable(0)
+    made = [table.bind(table.root, name, version(tag)) for name in ("f", "g") for tag in ("1", "2")]
+    made.append(table.bind(table.root, "h", directory_child(1.0)))
+    made.append(table.bind(table.root, "h", version("1", 2.0)))
+    numbers = {inode.number for inode in made}
+    assert len(numbers) == len(made)
+    assert all(ROOT < number < NUMBERS for number in numbers)
+
+
+def test_a_number_that_is_taken_is_not_given_twice() -> None:
+    table = InodeTable(0)
+    first = new_file(table)
+    table.unlink(first)
+    assert table.get(first.number) is first, "the kernel still holds it"
+    second = new_file(table)
+    assert second.number != first.number
+    assert {table.get(first.number), table.get(second.number)} == {first, second}
 
 
 def test_an_older_answer_does_not_replace_an_inode() -> None:

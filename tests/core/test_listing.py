@@ -102,7 +102,11 @@ def test_a_file_comes_as_soon_as_nothing_can_shadow_it() -> None:
     assert set(fold.add(Page([], [], None), SEEN)) == {"b0"}
 
 
-def test_a_marker_is_not_a_child_of_its_own() -> None:
-    children, fold = fold_all({"d/", "d/x"}, "d/", 10)
-    assert set(children) == {"x"}
-    assert fold.ignored == []
+@pytest.mark.parametrize(("size", "ignored"), [(0, []), (5, ["d/"])])
+def test_a_marker_is_no_child_of_its_own_and_noted_if_it_has_bytes(
+    size: int, ignored: list[str]
+) -> None:
+    fold = ListingFold("d/", SEEN)
+    marker = info("d/")._replace(size=size)
+    assert set(fold.add(Page([marker, info("d/x")], [], None), SEEN)) == {"x"}
+    assert fold.ignored == ignored

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+import time
 from collections import Counter
 
 import pytest
 
+from tests.support.effort import Effort
 from tests.support.mounted import Mounted
 
 pytestmark = pytest.mark.real
@@ -20,10 +22,16 @@ NAMES = [f"file-{number:05}" for number in range(ENTRIES)]
 @pytest.fixture(scope="module")
 def large(mounted: Mounted) -> Mounted:
     """The mount, with the directory ``large``: MinIO unpacks a tar into objects by itself."""
+    fill(mounted, "large", NAMES)
+    return mounted
+
+
+def fill(mounted: Mounted, directory: str, names: list[str]) -> None:
+    """Objects as large as the last digit of their names says."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
-        for name in NAMES:
-            member = tarfile.TarInfo(f"{mounted.prefix}large/{name}")
+        for name in names:
+            member = tarfile.TarInfo(f"{mounted.prefix}{directory}/{name}")
             member.size = int(name[-1])
             tar.addfile(member, io.BytesIO(b"x" * member.size))
     mounted.s3.put_object(
@@ -32,7 +40,6 @@ def large(mounted: Mounted) -> Mounted:
         Body=packed.getvalue(),
         Metadata={"snowball-auto-extract": "true"},
     )
-    return mounted
 
 
 def test_every_entry_is_listed_once_with_its_size(large: Mounted) -> None:
@@ -74,3 +81,22 @@ def test_rewinding_looks_again(large: Mounted) -> None:
     finally:
         os.close(directory)
         (large.path / "large" / "another").unlink()
+
+
+@pytest.mark.torture
+def test_siblings_are_each_listed_once_and_of_use(mounted: Mounted, effort: Effort) -> None:
+    count = effort.of(quick=3_000, long=100_000)
+    names = [f"sibling-{number:06}" for number in range(count)]
+    fill(mounted, "siblings", names)
+    begun = time.monotonic()
+    listed = os.listdir(mounted.path / "siblings")
+    seconds = time.monotonic() - begun
+    assert sorted(listed) == names
+    for name in (names[0], names[count // 2], names[-1]):
+        path = mounted.path / "siblings" / name
+        assert path.read_bytes() == b"x" * int(name[-1])
+        path.rename(path.with_name("renamed"))
+        path.with_name("renamed").unlink()
+        names.remove(name)
+    assert sorted(os.listdir(mounted.path / "siblings")) == names
+    effort.record("siblings in one real directory", entries=count, seconds=round(seconds, 2))

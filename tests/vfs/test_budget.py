@@ -284,3 +284,45 @@ async def test_any_mix_of_clients_ends_within_the_limit(seed: int, autojump_cloc
     assert used(budget) == (0, 0, 0)
     assert budget.usage.in_flight == 0
     assert refused < 12 * 30
+
+
+def test_what_the_allocator_keeps_of_write_buffers_goes_back_before_readers_have_as_much() -> None:
+    given: list[int] = []
+    budget = Budget(100 * MIB, read_reserve=25 * MIB, give_back=lambda: given.append(1))
+    for _ in range(3):  # one after the other they use the same memory again
+        assert budget.try_acquire(70 * MIB, for_write=True)
+        budget.release(70 * MIB, for_write=True)
+    assert given == []
+    for _ in range(3):
+        assert budget.try_acquire(11 * MIB, for_write=False)
+    assert given == []
+    assert budget.try_acquire(11 * MIB, for_write=False)  # 44 MiB, and 70 that were freed
+    assert given == [1]
+    assert budget.try_acquire(45 * MIB, for_write=False)
+    assert given == [1]
+
+
+async def test_nobody_starves(autojump_clock: object) -> None:
+    """64 readers and 64 writers who want five times as much as there is, all the time."""
+    budget = Budget(100 * MIB, read_reserve=25 * MIB)
+    longest: dict[str, float] = {}
+
+    async def client(name: str, size: int, seconds: float) -> None:
+        for_write = name.startswith("w")
+        for _ in range(50):
+            asked = trio.current_time()
+            await budget.acquire(size, for_write=for_write)
+            longest[name] = max(longest.get(name, 0.0), trio.current_time() - asked)
+            if for_write:
+                budget.mark_in_flight(size)
+            await trio.sleep(seconds)
+            budget.release(size, for_write=for_write, in_flight=for_write)
+
+    async with trio.open_nursery() as nursery:
+        for number in range(64):
+            nursery.start_soon(client, f"r{number}", (1 + number % 8) * MIB, 0.1)
+            nursery.start_soon(client, f"w{number}", (1 + number % 5) * MIB, 0.2)
+    assert len(longest) == 128
+    assert budget.usage.used == 0
+    # In turn: as long as all others together take once, whatever somebody asks for.
+    assert max(longest.values()) < 3.0

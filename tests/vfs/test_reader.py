@@ -410,7 +410,9 @@ class ThreadStore:
     def __init__(self, data: bytes) -> None:
         self.data = data
 
-    async def get(self, key: str, byte_range: ByteRange, sink: Sink, *, if_match: ETag) -> None:
+    async def get(
+        self, key: str, byte_range: ByteRange, sink: Sink, *, if_match: ETag, whole: bool = False
+    ) -> None:
         await trio.to_thread.run_sync(self._fill, byte_range, sink)
 
     def _fill(self, byte_range: ByteRange, sink: Sink) -> None:
