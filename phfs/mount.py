@@ -9,13 +9,14 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 
 import trio
 
 from phfs import __version__, allocator
 from phfs.config import MountConfig
+from phfs.config.start import Start
 from phfs.core.names import MAX_KEY
 from phfs.errors import (
     AccessDenied,
@@ -25,15 +26,22 @@ from phfs.errors import (
     PhfsError,
     StoreError,
     TransientError,
+    Unfinished,
+    UntrustedServer,
+    WrongClock,
+    WrongRegion,
 )
 from phfs.fuse.convert import Attributes, Ownership
+from phfs.fuse.counts import Counts
 from phfs.fuse.explain import Explanations
 from phfs.fuse.failures import Failures, local_time
 from phfs.fuse.operations import Operations
 from phfs.fuse.session import MountOptions, Session
+from phfs.fuse.shown import ShownFile
 from phfs.s3 import control
 from phfs.s3.client import S3Store
-from phfs.s3.journal import JournaledStore, UploadJournal, abort_leftovers
+from phfs.s3.journal import JournaledStore, UploadJournal, origin_of
+from phfs.s3.leftovers import end_leftovers
 from phfs.s3.options import S3Options
 from phfs.s3.prefix import PrefixedStore
 from phfs.s3.retry import RetryingStore
@@ -42,21 +50,25 @@ from phfs.vfs.filesystem import FileSystem, FileSystemOptions, open_filesystem
 
 log = logging.getLogger(__name__)
 
+MOST_NAMED = 5
+"""Files named in the sentence at the end; the log has them all."""
+
 CHECK_SECONDS = 10.0
 """How long the store has to answer before anything is mounted: whoever starts a mount waits, and a
 supervisor tries again."""
 
 
-def run(config: MountConfig, ready: Callable[[], None]) -> int:
+def run(config: MountConfig, ready: Callable[[], None], start: Start = Start()) -> int:  # noqa: B008
     """Mount and serve until it is unmounted or a signal ends it; ``ready`` is called in between,
     once the mount answers. Returns 0 after an orderly end.
 
-    Raises ``MountError`` if it could not be mounted or was stopped before the end, ``ConfigError``
-    for what only the store or the machine could tell was wrong.
+    Raises ``MountError`` if it could not be mounted, ``Unfinished`` if a signal ended it and not
+    everything was saved, ``ConfigError`` for what only the store or the machine could tell was
+    wrong.
     """
-    allocator.tune()
+    allocator.tune(config.memory_limit)
     with first_reason():
-        trio.run(_run, config, ready)
+        trio.run(_run, config, ready, start)
     return 0
 
 
@@ -76,19 +88,40 @@ def first_reason() -> Iterator[None]:
         raise first from None
 
 
-async def _run(config: MountConfig, ready: Callable[[], None]) -> None:
-    options = MountOptions(config.mountpoint, config.source, config.read_only, config.allow_other)
-    session = Session(options)
+async def _run(config: MountConfig, ready: Callable[[], None], start: Start) -> None:
+    options = MountOptions(
+        config.mountpoint, config.source, config.read_only, config.allow_other, start.device
+    )
+    session = Session(options, drain_seconds=config.drain_seconds)
+    unsaved: set[str] = set()
     cut_short = True
     async with trio.open_nursery() as nursery:
         await nursery.start(session.obey_signals, nursery.cancel_scope)
         with closing(connect(config)) as client:
-            await check(client, config)
-            await _serve(client, config, session, ready)
+            if not start.again:
+                await check(client, config)
+            await _serve(client, config, session, ready, start, unsaved)
         cut_short = nursery.cancel_scope.cancel_called
         nursery.cancel_scope.cancel()
-    if cut_short:
-        raise MountError("The mount was stopped by a signal before it had finished.")
+    for path in sorted(unsaved):
+        log.error("%s was not saved: the mount ended before it was closed", path)
+    if unsaved or cut_short:
+        raise _unfinished(unsaved)
+
+
+def _unfinished(unsaved: Collection[str]) -> Unfinished:
+    if not unsaved:
+        return Unfinished("The mount was stopped by a signal before it had finished.")
+    files = "1 file was" if len(unsaved) == 1 else f"{len(unsaved)} files were"
+    first = ", ".join(sorted(unsaved)[:MOST_NAMED])
+    more = f" and {len(unsaved) - MOST_NAMED} more, which the log names" * (
+        len(unsaved) > MOST_NAMED
+    )
+    return Unfinished(
+        f"{files} not saved, because the mount ended before a program had closed them: "
+        f"{first}{more}.",
+        "Write them again; --drain-seconds gives programs more time to finish.",
+    )
 
 
 def connect(config: MountConfig) -> S3Store:
@@ -97,8 +130,11 @@ def connect(config: MountConfig) -> S3Store:
         access_key=config.access_key_id,
         secret_key=config.secret_access_key,
         session_token=config.session_token,
+        file=config.credentials_file,
         profile=config.profile,
     )
+    if config.ca_bundle is not None:
+        control.check_ca_bundle(config.ca_bundle)
     options = S3Options(
         bucket=config.bucket,
         region=control.region(region=config.region, profile=config.profile),
@@ -122,15 +158,9 @@ async def check(store: Store, config: MountConfig) -> None:
     seconds = min(CHECK_SECONDS, config.retry_deadline)
     asked = PrefixedStore(RetryingStore(store, seconds), config.prefix)
     try:
-        with trio.move_on_after(seconds) as patience:
-            await asked.list_page("", limit=1)
+        await asked.list_page("", limit=1)
     except StoreError as error:
         raise refusal(error, config) from error
-    if patience.cancelled_caught:
-        raise MountError(
-            f"{_place(config)} did not answer within {seconds:g} seconds.",
-            "Check --endpoint-url and the network.",
-        )
 
 
 def refusal(error: StoreError, config: MountConfig) -> MountError:
@@ -141,7 +171,8 @@ def refusal(error: StoreError, config: MountConfig) -> MountError:
             "Check the bucket's name and --endpoint-url.",
         )
     why = error.why.rstrip(".")
-    if isinstance(error, BadCredentials):
+    wrong_way = isinstance(error, WrongClock | WrongRegion)
+    if isinstance(error, BadCredentials) and not wrong_way:
         return MountError(f"{_place(config)} refuses the keys: {why}.", error.advice)
     if isinstance(error, AccessDenied):
         return MountError(
@@ -149,30 +180,54 @@ def refusal(error: StoreError, config: MountConfig) -> MountError:
             "Check --group and the bucket, or ask for the right to list this prefix.",
         )
     advice = "Check --endpoint-url and the network."
-    if isinstance(error, TransientError) and error.advice != type(error).default_advice:
+    own_words = isinstance(error, TransientError) and error.advice != type(error).default_advice
+    if own_words or wrong_way or isinstance(error, UntrustedServer):
         advice = error.advice
     return MountError(f"{_place(config)} cannot be used: {why}.", advice)
 
 
 async def _serve(
-    client: S3Store, config: MountConfig, session: Session, ready: Callable[[], None]
+    client: S3Store,
+    config: MountConfig,
+    session: Session,
+    ready: Callable[[], None],
+    start: Start,
+    unsaved: set[str],
 ) -> None:
-    origin = f"{_place(config)} {config.source}"
+    """Serve the mount; at its end ``unsaved`` has the paths of files that were given up."""
+    origin = origin_of(config)
     lasting = RetryingStore(client, config.retry_deadline)
-    failures = Failures(time.time)
+    failures, counts = Failures(time.time), Counts()
+    for crash in start.crashes:
+        failures.report("/", "mount", crash)
     with closing(UploadJournal(config.state_dir, origin)) as journal:
         store = PrefixedStore(JournaledStore(lasting, journal), config.prefix)
-        async with open_filesystem(store, filesystem_options(config, failures)) as fs:
-            explanations = Explanations(
-                failures, lambda: status(config, failures, fs, client.counters)
-            )
-            ownership = Ownership(config.uid, config.gid, config.file_mode, config.dir_mode)
-            operations = Operations(fs, explanations, failures, Attributes(ownership))
-            async with trio.open_nursery() as background:
-                if not config.read_only:
-                    background.start_soon(_clean_up, lasting, config, origin)
-                await session.serve(operations, ready)
-                background.cancel_scope.cancel()
+        try:
+            async with open_filesystem(store, filesystem_options(config, failures)) as fs:
+                explanations = Explanations(
+                    failures,
+                    counts,
+                    lambda: (
+                        status(
+                            config,
+                            failures,
+                            fs,
+                            {**client.counters, "retries": lasting.retries, "strays": store.strays},
+                            start,
+                        )
+                        | {"store": client.capabilities.status()}
+                    ),
+                    ShownFile(config.show_file) if config.show_file else None,
+                )
+                ownership = Ownership(config.uid, config.gid, config.file_mode, config.dir_mode)
+                operations = Operations(fs, explanations, failures, counts, Attributes(ownership))
+                async with trio.open_nursery() as background:
+                    if not config.read_only:
+                        background.start_soon(end_leftovers, lasting, config.state_dir, origin)
+                    await session.serve(operations, ready, fs.ending.settle)
+                    background.cancel_scope.cancel()
+        finally:
+            unsaved.update(fs.ending.unsaved)
 
 
 def filesystem_options(config: MountConfig, failures: Failures) -> FileSystemOptions:
@@ -185,24 +240,26 @@ def filesystem_options(config: MountConfig, failures: Failures) -> FileSystemOpt
         dir_markers=config.dir_markers,
         rename_limit=config.rename_limit,
         max_key=MAX_KEY - len(config.prefix.encode()),
+        drain_seconds=config.drain_seconds,
         report=failures.report,
+        give_back=allocator.give_back,
     )
 
 
-async def _clean_up(store: Store, config: MountConfig, origin: str) -> None:
-    aborted = await abort_leftovers(store, config.state_dir, origin)
-    if aborted:
-        log.info("threw away %d uploads that an earlier mount had left unfinished", aborted)
-
-
 def status(
-    config: MountConfig, failures: Failures, fs: FileSystem, requests: Mapping[str, int]
+    config: MountConfig,
+    failures: Failures,
+    fs: FileSystem,
+    requests: Mapping[str, int],
+    start: Start = Start(),  # noqa: B008
 ) -> dict[str, object]:
     """What ``.phfs/status`` shows: never a key, a token or anything else that is secret."""
     return {
         "mount_point": str(config.mountpoint),
         "version": __version__,
         "pid": os.getpid(),
+        "supervisor_pid": start.supervisor,
+        "crashes": len(start.crashes),
         "log": None if config.foreground else str(config.log_file),
         "mounted_since": local_time(failures.since),
         "uptime_seconds": int(time.time() - failures.since),
@@ -218,6 +275,7 @@ def status(
             "rename_limit_objects": config.rename_limit,
             "timeout_seconds": config.timeout,
             "retry_deadline_seconds": config.retry_deadline,
+            "drain_seconds": config.drain_seconds,
         },
         **fs.status(),
         "requests": dict(sorted(requests.items())),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from phfs import errors, mount
+from phfs import allocator, errors, mount
 from phfs.config import MountConfig
 from phfs.fuse.failures import Failures
 from phfs.s3.faults import Call, FaultyStore
@@ -56,6 +56,8 @@ async def test_one_listing_of_one_name_is_all_that_is_asked(store: FaultyStore) 
     [
         (errors.NoSuchBucket("?"), ["no bucket 'primehub' at http://minio:9000", "bucket's name"]),
         (errors.BadCredentials("The signature is wrong"), ["refuses the keys", "secret key"]),
+        (errors.WrongClock("The clock is wrong"), ["cannot be used", "Set this machine's clock"]),
+        (errors.WrongRegion("It is in another"), ["cannot be used", "--region"]),
         (errors.AccessDenied("?"), ["may not list s3://primehub/groups/phusers/", "--group"]),
         (errors.InvalidRequest("400 BadDigest"), ["http://minio:9000", "400 BadDigest"]),
     ],
@@ -116,6 +118,7 @@ def test_the_file_system_gets_the_options_that_concern_it() -> None:
         rename_limit=7,
         max_key=1024 - len("groups/phusers/"),
         report=failures.report,
+        give_back=allocator.give_back,
     )
 
 

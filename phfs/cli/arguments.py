@@ -19,8 +19,9 @@ _EPILOG = """\
 Every option can also be given as a variable: --part-size is PHFS_PART_SIZE. The option goes first.
 
 Keys are never given on the command line. They come from PHFS_ACCESS_KEY_ID and
-PHFS_SECRET_ACCESS_KEY (and PHFS_SESSION_TOKEN for temporary ones), else from where AWS's tools find
-them: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile in ~/.aws, a web identity, the machine.
+PHFS_SECRET_ACCESS_KEY (and PHFS_SESSION_TOKEN for temporary ones), or from --credentials-file, else
+from where AWS's tools find them: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile in ~/.aws,
+a web identity, the machine. Keys in a file are followed when it changes.
 
   phfs-mount my-bucket ~/phfs --group my-group --endpoint-url http://127.0.0.1:9000
   cat ~/phfs/.phfs/errors      why an operation failed, newest first
@@ -57,6 +58,14 @@ def _parser() -> Parser:
             parser.add_argument(
                 *flags, dest=row.name, action="store_const", const="on", help=help_text
             )
+            if option.negated:
+                parser.add_argument(
+                    f"--no-{row.name}",
+                    dest=row.name,
+                    action="store_const",
+                    const="off",
+                    help=f"do not {help_text.partition(' (')[0]}",
+                )
         else:
             parser.expected[flag(row)] = option.kind.expected
             parser.add_argument(

@@ -1,19 +1,22 @@
 """What must be right on the machine before a mount is tried, each in one sentence if it is not.
 
 Looks at the mount point, the kernel's FUSE and its helper; changes nothing but creating the state
-directory. Called by ``mount`` before anything heavy is imported.
+directory and taking away a mount of PHFS that is dead. Called by ``mount`` before anything heavy is
+imported.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from phfs.cli import duty
 from phfs.config import MountConfig
 from phfs.errors import ConfigError, MountError
+from phfs.system import mounts
+from phfs.system.privileges import Identity, acting_as
 
 
 @dataclass(frozen=True)
@@ -33,36 +36,60 @@ def this_machine() -> Machine:
     return Machine(
         fuse_device=Path("/dev/fuse"),
         fuse_conf=Path("/etc/fuse.conf"),
-        mount_table=Path("/proc/self/mountinfo"),
+        mount_table=mounts.MOUNT_TABLE,
         is_root=os.geteuid() == 0,
         fusermount=shutil.which("fusermount3"),
     )
 
 
-def check(config: MountConfig, machine: Machine) -> None:
-    """Raise ``MountError`` or ``ConfigError`` for the first thing that is in the way."""
-    _check_mountpoint(config.mountpoint, machine)
-    _check_fuse(machine)
+def check(config: MountConfig, machine: Machine) -> list[str]:
+    """Raise ``MountError`` or ``ConfigError`` for the first thing that is in the way.
+
+    What was in the way and was taken away is told in the sentences returned.
+    """
+    if config.run_as is not None and not machine.is_root:
+        raise ConfigError("--run-as needs root, who mounts: leave it out, or start it as root.")
+    cleared: list[str] = []
+    if config.descriptor is not None:
+        _check_descriptor(config.descriptor, machine)
+    else:
+        if not config.keep_dead:
+            cleared = _clear_mountpoint(config.mountpoint, machine)
+        if not (config.keep_dead and mounts.is_dead(config.mountpoint, machine.mount_table)):
+            _check_mountpoint(config.mountpoint, machine)
+        _check_fuse(machine)
     if config.allow_other and not machine.is_root:
         _check_allow_other(machine.fuse_conf)
-    _make_state_dir(config.state_dir)
+    _make_state_dir(config.state_dir, duty.identity_of(config))
+    return cleared
 
 
-def is_mounted(path: Path, mount_table: Path) -> bool:
-    """Whether something is mounted at ``path``, by the kernel's table: a dead mount cannot be
-    asked."""
+def _clear_mountpoint(path: Path, machine: Machine) -> list[str]:
+    """Take away what an earlier process of a mount has left when it died."""
     try:
-        lines = mount_table.read_text(errors="surrogateescape").splitlines()
+        cleared = mounts.clear(path, machine.mount_table)
+    except OSError as error:
+        raise MountError(
+            f"At {path} is a mount whose program has died, and it cannot be removed "
+            f"({error.strerror}): remove it with fusermount3 -u -z '{path}' and try again."
+        ) from None
+    return [f"At {path} was a mount whose program had died; it was removed."] if cleared else []
+
+
+def _check_descriptor(number: int, machine: Machine) -> None:
+    try:
+        is_device = os.fstat(number).st_rdev == os.stat(machine.fuse_device).st_rdev
     except OSError:
-        return path.is_mount()
-    # proc(5): the fifth field is the mount point, with blanks and the like as octal escapes.
-    points = (line.split(" ")[4] for line in lines if line.count(" ") > 4)
-    unescaped = (re.sub(r"\\(\d{3})", lambda m: chr(int(m[1], 8)), point) for point in points)
-    return str(path) in unescaped
+        is_device = False
+    if not is_device:
+        raise MountError(
+            f"/dev/fd/{number} is no descriptor of {machine.fuse_device}: whoever starts "
+            "phfs-mount has to open it, mount it, and pass it on."
+        )
 
 
 def _check_mountpoint(path: Path, machine: Machine) -> None:
-    if is_mounted(path, machine.mount_table):
+    if mounts.is_mounted(path, machine.mount_table):
         _refuse_mounted(path)
     if not path.exists():
         raise MountError(
@@ -89,15 +116,12 @@ def _check_mountpoint(path: Path, machine: Machine) -> None:
 
 
 def _refuse_mounted(path: Path) -> None:
-    try:
-        os.statvfs(path)  # stat(2) may still be answered by the kernel for a program that is dead
-    except PermissionError:
-        pass  # alive, and somebody else's
-    except OSError as error:
+    died = mounts.death(path)
+    if died:
         raise MountError(
-            f"At {path} is a mount whose program has died ({error.strerror}): remove it with "
-            f"fusermount3 -u -z '{path}' and try again."
-        ) from None
+            f"At {path} is a mount whose program has died ({died}), and it is not PHFS's: remove "
+            f"it with fusermount3 -u -z '{path}' and try again."
+        )
     raise MountError(
         f"At {path} something is mounted already: unmount it with fusermount3 -u '{path}', or give "
         "another directory."
@@ -137,15 +161,29 @@ def _check_allow_other(fuse_conf: Path) -> None:
         )
 
 
-def _make_state_dir(state_dir: Path) -> None:
+def _make_state_dir(state_dir: Path, identity: Identity | None) -> None:
+    user = "you" if identity is None else f"user {identity.uid}, as whom --run-as serves"
     try:
-        # Uploads and keys of objects are nobody else's business.
-        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        usable = os.access(state_dir, os.W_OK | os.X_OK)
-        reason = "it may not be written by you"
+        _make_private(state_dir, identity)
+        with acting_as(identity):
+            usable = os.access(state_dir, os.W_OK | os.X_OK, effective_ids=True)
+        reason = f"it may not be written by {user}"
     except OSError as error:
         usable, reason = False, str(error.strerror)
     if not usable:
         raise ConfigError(
             f"--state-dir {str(state_dir)!r} cannot be used ({reason}): give a directory that can."
         )
+
+
+def _make_private(directory: Path, identity: Identity | None) -> None:
+    # Uploads and keys of objects are nobody else's business.
+    if identity is None:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        directory.mkdir(mode=0o700)
+    except FileExistsError:
+        return
+    os.chown(directory, identity.uid, identity.gid, follow_symlinks=False)

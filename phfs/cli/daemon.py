@@ -11,15 +11,16 @@ import faulthandler
 import os
 import select
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from phfs.cli.checks import is_mounted
+from phfs.system import mounts
+from phfs.system.privileges import Identity, acting_as
 
 Serve = Callable[[Callable[[], None]], tuple[int, str]]
 """Serves the mount, calls its argument once it does; at the end returns exit code and sentence."""
@@ -30,15 +31,19 @@ Ask = Callable[[], object]
 _GRACE = 15.0
 """Seconds a child has between SIGTERM and SIGKILL when its mount does not answer."""
 
-_MOUNT_TABLE = Path("/proc/self/mountinfo")
-
 
 def start(
-    serve: Serve, ask: Ask, mountpoint: Path, log_file: Path, patience: float
+    serve: Serve,
+    ask: Ask,
+    mountpoint: Path,
+    log_file: Path,
+    patience: float,
+    owner: Identity | None = None,
 ) -> tuple[int, str]:
     """Run ``serve`` in the background; return exit code and sentence for the caller's terminal.
 
-    ``patience``: seconds ``ask`` may take once the mount says that it serves.
+    ``patience``: seconds ``ask`` may take once the mount says that it serves. ``owner``: whose the
+    log is, if not the caller's.
     """
     read_end, write_end = os.pipe()
     sys.stdout.flush()
@@ -46,7 +51,7 @@ def start(
     child = os.fork()
     if child == 0:
         os.close(read_end)
-        os._exit(_child(serve, write_end, log_file))
+        os._exit(_child(serve, write_end, log_file, owner))
     os.close(write_end)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -72,7 +77,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _child(serve: Serve, write_end: int, log_file: Path) -> int:
+def _child(serve: Serve, write_end: int, log_file: Path, owner: Identity | None) -> int:
     """Serve, telling the parent ``0`` when it begins or a code and a sentence when it never did."""
     pipe = os.fdopen(write_end, "w")
 
@@ -82,7 +87,7 @@ def _child(serve: Serve, write_end: int, log_file: Path) -> int:
             pipe.close()
 
     try:
-        _detach(pipe.fileno(), log_file)
+        _detach(pipe.fileno(), log_file, owner)
     except OSError as error:
         tell(f"1 The log {log_file} cannot be written ({error.strerror}).")
         return 1
@@ -91,13 +96,14 @@ def _child(serve: Serve, write_end: int, log_file: Path) -> int:
     return code
 
 
-def _detach(keep: int, log_file: Path) -> None:
+def _detach(keep: int, log_file: Path, owner: Identity | None) -> None:
     """Let go of the terminal, the caller's pipes and its directory."""
     os.setsid()
     os.chdir("/")
     null = os.open(os.devnull, os.O_RDWR)
     # What the interpreter or a library says when it crashes ends up beside the log's own lines.
-    log = os.open(log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    with acting_as(owner):
+        log = os.open(log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     for number, target in enumerate((null, null, log)):
         os.dup2(target, number)
     os.closerange(3, keep)
@@ -133,6 +139,6 @@ def _stop(child: int, mountpoint: Path) -> None:
         os.kill(child, signal.SIGKILL)
     os.close(handle)
     os.waitpid(child, 0)
-    if is_mounted(mountpoint, _MOUNT_TABLE):
-        unmount = ["umount", "-l"] if os.geteuid() == 0 else ["fusermount3", "-u", "-z"]
-        subprocess.run([*unmount, str(mountpoint)], check=False, capture_output=True)
+    if mounts.is_mounted(mountpoint):
+        with suppress(OSError):
+            mounts.detach(mountpoint)

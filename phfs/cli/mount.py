@@ -1,7 +1,8 @@
 """The command ``phfs-mount``: reads the options, checks the machine, serves the mount.
 
 Exit codes: 0 mounted (with ``--foreground``: unmounted in order), 1 the mount failed, 2 usage or
-configuration is wrong. The mount itself is imported last, by the process that serves it.
+configuration is wrong, 3 it ended before everything was saved. The mount itself is imported last,
+by the process that serves it.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from phfs.cli import arguments, checks, daemon, logs
+from phfs.cli import arguments, checks, daemon, duty, logs, supervisor
 from phfs.cli.parser import UsageError, say, sentence_of
 from phfs.config import MountConfig, unknown_variables
+from phfs.config.start import Start
 from phfs.core.names import EXPLANATIONS
-from phfs.errors import ConfigError, MountError, PhfsError
+from phfs.errors import ConfigError, MountError, PhfsError, Unfinished
+from phfs.system import privileges
 
 PROG = arguments.PROG
 
@@ -28,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(PROG, f"warning: {sentence}")
     try:
         config = arguments.parse(sys.argv[1:] if argv is None else argv, os.environ)
-        checks.check(config, checks.this_machine())
+        for sentence in checks.check(config, checks.this_machine()):
+            say(PROG, sentence)
     except UsageError as error:
         say(PROG, f"{error} See {PROG} --help.")
         return 2
@@ -42,36 +46,62 @@ def main(argv: Sequence[str] | None = None) -> int:
         code, sentence = _in_foreground(config) if config.foreground else _in_background(config)
     except KeyboardInterrupt:
         return 130  # 128 + SIGINT, as shells count
-    if sentence:
+    if sentence and config.foreground and config.log_format == "json":
+        logger.error("%s", sentence)
+    elif sentence:
         say(PROG, sentence)
     return code
 
 
 def _in_foreground(config: MountConfig) -> tuple[int, str]:
-    logs.log_to_terminal(config.log_level)
-    return outcome(lambda: _run(config, lambda: None))
+    logs.log_to_terminal(config.log_level, config.log_format)
+    if config.keep_dead:
+        # Whoever keeps a stack of mounts has to end them. Said here, because the checks before
+        # have acted as another user, upon which the kernel forgets it.
+        privileges.end_with_parent(os.getppid())
+    return _watched(config, lambda ready, start: outcome(lambda: _run(config, ready, start)))(
+        lambda: None
+    )
 
 
 def _in_background(config: MountConfig) -> tuple[int, str]:
-    def serve(ready: Callable[[], None]) -> tuple[int, str]:
-        logs.log_to_file(config.log_level, config.log_file)
-        code, sentence = outcome(lambda: _run(config, ready))
+    identity = duty.identity_of(config)
+
+    def serve_logged(ready: Callable[[], None], start: Start) -> tuple[int, str]:
+        logs.log_to_file(config.log_level, config.log_file, config.log_format)
+        code, sentence = outcome(lambda: _run(config, ready, start))
         if sentence:
             logger.error("%s", sentence)
         return code, sentence
+
+    def serve(ready: Callable[[], None]) -> tuple[int, str]:
+        logs.log_beside(config.log_level, config.log_file, identity, config.log_format)
+        return _watched(config, serve_logged)(ready)
 
     # No request stays unanswered longer than the deadline, so a mount that does is broken.
     patience = config.retry_deadline + 5
     explanations = config.mountpoint / EXPLANATIONS
     return daemon.start(
-        serve, lambda: os.listdir(explanations), config.mountpoint, config.log_file, patience
+        serve,
+        lambda: os.listdir(explanations),
+        config.mountpoint,
+        config.log_file,
+        patience,
+        identity,
     )
 
 
-def _run(config: MountConfig, ready: Callable[[], None]) -> int:
+def _watched(config: MountConfig, serve: supervisor.Serve) -> daemon.Serve:
+    """``serve``, in a process of its own if somebody has to watch over it."""
+    if config.supervised or config.run_as is not None:
+        return lambda ready: supervisor.run(duty.duty_of(config, serve), ready)
+    return lambda ready: serve(ready, Start(device=config.descriptor))
+
+
+def _run(config: MountConfig, ready: Callable[[], None], start: Start) -> int:
     from phfs.mount import run
 
-    return run(config, ready)
+    return run(config, ready, start)
 
 
 def outcome(serve: Callable[[], int]) -> tuple[int, str]:
@@ -80,6 +110,8 @@ def outcome(serve: Callable[[], int]) -> tuple[int, str]:
         return serve(), ""
     except ConfigError as error:
         return 2, sentence_of(error)
+    except Unfinished as error:
+        return supervisor.CUT_SHORT, sentence_of(error)
     except PhfsError as error:
         return 1, sentence_of(error)
     except ImportError as error:

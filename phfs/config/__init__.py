@@ -6,7 +6,7 @@ connection and never looks at the mount point. Called by ``cli``; everybody may 
 ``MountConfig``.
 """
 
-from phfs.config.load import load, unknown_variables
+from phfs.config.load import load, read, unknown_variables
 from phfs.config.mount import MountConfig, group_directory
 
-__all__ = ["MountConfig", "group_directory", "load", "unknown_variables"]
+__all__ = ["MountConfig", "group_directory", "load", "read", "unknown_variables"]

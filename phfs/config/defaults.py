@@ -33,6 +33,11 @@ def state_dir(*, is_root: bool) -> Path:
     return Path(base, "phfs")
 
 
+def state_dir_of(uid: int) -> Path:
+    """For a mount that root makes and user ``uid`` serves, who may not enter root's own."""
+    return Path(f"/var/lib/phfs-{uid}")
+
+
 def cgroup_memory_limit(
     hierarchy: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")
 ) -> int | None:

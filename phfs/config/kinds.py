@@ -102,6 +102,32 @@ def _parse_readable_file(text: str) -> Path:
     return path
 
 
+def _parse_mountpoint(text: str) -> Path:
+    # A descriptor of /dev/fuse: its link leads to the device, not to where it is mounted.
+    return Path(text) if re.fullmatch(r"/dev/fd/\d{1,9}", text) else _parse_path(text)
+
+
+def _parse_run_as(text: str) -> tuple[int, int]:
+    uid, _, gid = text.partition(":")
+    identity = USER_ID.parse(uid), USER_ID.parse(gid or uid)
+    if 0 in identity:
+        raise ValueError(text)
+    return identity  # type: ignore[return-value]
+
+
+def _parse_coming_file(text: str) -> Path:
+    if not text or "\0" in text or not os.path.basename(text).strip("."):
+        raise ValueError(text)
+    # As it was given, too: nobody looks through a link that is put there.
+    return Path(os.path.abspath(os.path.expanduser(text)))
+
+
+def _parse_followed_file(text: str) -> Path:
+    _parse_readable_file(text)
+    # As it was given: Kubernetes replaces a file by turning a symbolic link on the way to it.
+    return Path(os.path.abspath(os.path.expanduser(text)))
+
+
 def _parse_endpoint(text: str) -> str:
     url = urlsplit(text)
     plain = not (url.username or url.password or url.query or url.fragment)
@@ -137,9 +163,21 @@ def _parse_prefix(text: str) -> str:
 
 
 ON_OFF = Kind(_parse_on_off, "on or off", "on|off")
+# chown(2) gives the id 2**32 - 1 another meaning.
+USER_ID = whole(0, 2**32 - 2)
+RUN_AS = Kind(
+    _parse_run_as,
+    "the number of a user and, if it differs, of a group, as in 1000:100",
+    "UID[:GID]",
+)
 MODE = Kind(_parse_mode, "permission bits in octal, as in 0644", "MODE")
 DIRECTORY = Kind(_parse_path, "the path of a directory", "DIR")
+MOUNTPOINT = Kind(
+    _parse_mountpoint, "the path of a directory, or /dev/fd/N for what is mounted", "MOUNTPOINT"
+)
 FILE = Kind(_parse_readable_file, "a file that exists and can be read", "FILE")
+COMING_FILE = Kind(_parse_coming_file, "the path of a file, which may come later", "FILE")
+FOLLOWED_FILE = Kind(_parse_followed_file, FILE.expected, "FILE")
 ENDPOINT = Kind(
     _parse_endpoint,
     "a URL without user name, query and fragment, as in http://127.0.0.1:9000",

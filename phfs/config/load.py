@@ -6,11 +6,12 @@ is refused.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import Field
 from difflib import get_close_matches
 from typing import Any
 
+from phfs.config.defaults import state_dir_of
 from phfs.config.mount import (
     OPTIONS,
     MountConfig,
@@ -29,8 +30,22 @@ def load(arguments: Mapping[str, str], environ: Mapping[str, str]) -> MountConfi
     is set and empty counts as not set. Raises ``ConfigError`` with one sentence that names the
     option or the variable, its value and what to give instead.
     """
+    values = read(OPTIONS, arguments, environ)
+    if "prefix" not in values:
+        values["prefix"] = _group_prefix(values.get("group"))
+    if "state_dir" not in values and "run_as" in values:
+        values["state_dir"] = state_dir_of(values["run_as"][0])
+    config = MountConfig(**values)
+    _check_together(config)
+    return config
+
+
+def read(
+    rows: Iterable[Field[Any]], arguments: Mapping[str, str], environ: Mapping[str, str]
+) -> dict[str, Any]:
+    """The values of some options by name, those without one left out. Raises as ``load``."""
     values: dict[str, Any] = {}
-    for row in OPTIONS:
+    for row in rows:
         option = option_of(row)
         source, text = _given(row, arguments, environ)
         if text is None:
@@ -44,11 +59,7 @@ def load(arguments: Mapping[str, str], environ: Mapping[str, str]) -> MountConfi
             hidden = option.variable_only or "@" in text
             given = f"The value of {source}" if hidden else f"{source} {text!r}"
             raise ConfigError(f"{given} is wrong: give {option.kind.expected}.") from None
-    if "prefix" not in values:
-        values["prefix"] = _group_prefix(values.get("group"))
-    config = MountConfig(**values)
-    _check_together(config)
-    return config
+    return values
 
 
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
@@ -94,10 +105,30 @@ def _check_together(config: MountConfig) -> None:
         raise ConfigError(
             "--sse-kms-key is given without --sse aws:kms: give both, or neither of them."
         )
+    if config.descriptor is not None and not (config.foreground and not config.supervise):
+        raise ConfigError(
+            f"{config.mountpoint} is mounted by its caller, which alone can do it again: give "
+            "--foreground, and leave --supervise out."
+        )
+    if config.descriptor is not None and config.run_as is not None:
+        raise ConfigError(
+            f"--run-as is given with {config.mountpoint}, which is mounted already: start "
+            "phfs-mount as that user instead."
+        )
+    if config.keep_dead and config.run_as is None:
+        raise ConfigError(
+            "--keep-dead is given without --run-as: only who mounts for another can mount upon "
+            "what is there."
+        )
     if (config.access_key_id is None) != (config.secret_access_key is None):
         raise ConfigError(
             "PHFS_ACCESS_KEY_ID and PHFS_SECRET_ACCESS_KEY belong together: set both, or neither "
             "to take the keys from the AWS sources."
+        )
+    if config.credentials_file is not None and config.access_key_id is not None:
+        raise ConfigError(
+            "--credentials-file is given, and PHFS_ACCESS_KEY_ID is set, too: give the keys in one "
+            "of the two ways."
         )
     if config.session_token is not None and config.access_key_id is None:
         raise ConfigError(

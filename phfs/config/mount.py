@@ -31,6 +31,8 @@ class Option(NamedTuple):
     """Given without a value on the command line; ``on`` or ``off`` as a variable."""
     variable_only: bool
     """Never on the command line, where ``ps`` shows it to everybody; never shown."""
+    negated: bool
+    """A switch that can also be given as ``--no-NAME``."""
     short: str
     aws_variables: tuple[str, ...]
     """Variables of AWS's tools that say the same; looked at last, in this order."""
@@ -46,11 +48,14 @@ def _option(
     positional: bool = False,
     switch: bool = False,
     variable_only: bool = False,
+    negated: bool = False,
     short: str = "",
     aws_variables: tuple[str, ...] = (),
 ) -> Any:
     """A row: ``default`` is a value, ``compute`` makes one when it is asked for."""
-    option = Option(kind, help_text, shown, positional, switch, variable_only, short, aws_variables)
+    option = Option(
+        kind, help_text, shown, positional, switch, variable_only, negated, short, aws_variables
+    )
     return field(
         default=default,
         default_factory=compute,
@@ -68,7 +73,9 @@ class MountConfig:
 
     bucket: str = _option(kinds.BUCKET, "the bucket's name", positional=True)
     mountpoint: Path = _option(
-        kinds.DIRECTORY._replace(metavar="MOUNTPOINT"), "an empty directory", positional=True
+        kinds.MOUNTPOINT,
+        "an empty directory; or /dev/fd/N, a descriptor of /dev/fuse that the caller has mounted",
+        positional=True,
     )
     group: str | None = _option(
         kinds.GROUP,
@@ -106,7 +113,13 @@ class MountConfig:
         kinds.FILE,
         "certificates (PEM) that vouch for the store's",
         default=None,
-        shown="the system's",
+        shown="AWS_CA_BUNDLE, else the system's",
+        aws_variables=("AWS_CA_BUNDLE",),
+    )
+    credentials_file: Path | None = _option(
+        kinds.FOLLOWED_FILE,
+        "a file with the keys, in the format of ~/.aws/credentials; followed when it changes",
+        default=None,
     )
     access_key_id: str | None = _option(
         kinds.SECRET, "the access key", default=None, variable_only=True
@@ -137,13 +150,8 @@ class MountConfig:
         default=8 * MEBIBYTE,
         shown="8",
     )
-    # chown(2) gives the id 2**32 - 1 another meaning.
-    uid: int = _option(
-        kinds.whole(0, 2**32 - 2), "the owner of everything", compute=os.getuid, shown="yours"
-    )
-    gid: int = _option(
-        kinds.whole(0, 2**32 - 2), "the group of everything", compute=os.getgid, shown="yours"
-    )
+    uid: int = _option(kinds.USER_ID, "the owner of everything", compute=os.getuid, shown="yours")
+    gid: int = _option(kinds.USER_ID, "the group of everything", compute=os.getgid, shown="yours")
     file_mode: int = _option(kinds.MODE, "permission bits of files", default=0o644, shown="0644")
     dir_mode: int = _option(
         kinds.MODE, "permission bits of directories", default=0o755, shown="0755"
@@ -173,11 +181,33 @@ class MountConfig:
         default=60.0,
         shown="60",
     )
+    drain_seconds: float = _option(
+        kinds.seconds(0, 3_600),
+        "how long after SIGTERM open files may still be finished",
+        default=25.0,
+        shown="25",
+    )
     state_dir: Path = _option(
         kinds.DIRECTORY,
         "where the log and the journal of uploads are kept",
         compute=lambda: defaults.state_dir(is_root=os.geteuid() == 0),
-        shown="/var/lib/phfs for root, else ~/.local/state/phfs",
+        shown="/var/lib/phfs for root, else ~/.local/state/phfs; with --run-as /var/lib/phfs-UID",
+    )
+    run_as: tuple[int, int] | None = _option(
+        kinds.RUN_AS,
+        "mount as root, but serve as this user, without any privilege",
+        default=None,
+    )
+    supervise: bool | None = _option(
+        kinds.ON_OFF,
+        "start the mount again when its process dies",
+        default=None,
+        shown="unless --foreground",
+        switch=True,
+        negated=True,
+    )
+    keep_dead: bool = _option(
+        kinds.ON_OFF, "mount upon what is dead there, which stays", default=False, switch=True
     )
     storage_class: str | None = _option(
         kinds.STORAGE_CLASS, "storage class of new objects", default=None, shown="the bucket's"
@@ -197,6 +227,17 @@ class MountConfig:
         default="info",
         shown="info",
     )
+    log_format: str = _option(
+        kinds.choice("text", "json"),
+        "lines for people, or one JSON object per line for programs",
+        default="text",
+        shown="text",
+    )
+    show_file: Path | None = _option(
+        kinds.COMING_FILE,
+        "a file that is shown in the mount's .phfs, as it is at the time, under its own name",
+        default=None,
+    )
     foreground: bool = _option(
         kinds.ON_OFF,
         "stay in the foreground and log to the terminal",
@@ -204,6 +245,17 @@ class MountConfig:
         switch=True,
         short="-f",
     )
+
+    @property
+    def supervised(self) -> bool:
+        """Whether a process watches over the one that serves."""
+        return not self.foreground if self.supervise is None else self.supervise
+
+    @property
+    def descriptor(self) -> int | None:
+        """The descriptor of /dev/fuse, where the caller has mounted it already."""
+        text = str(self.mountpoint)
+        return int(text.rpartition("/")[2]) if text.startswith("/dev/fd/") else None
 
     @property
     def log_file(self) -> Path:

@@ -1,4 +1,4 @@
-"""The one guard around every handler: whatever is raised leaves as an errno.
+"""The one guard around every handler: whatever is raised leaves as an errno, and all is counted.
 
 Owns the rule that nothing but ``pyfuse3.FUSEError`` leaves a handler, because anything else ends
 the mount. Never handles a request itself. Applied by ``operations``.
@@ -9,12 +9,14 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable, Coroutine, Iterator
+from time import perf_counter
 from typing import Any, TypeVar, cast
 
 import pyfuse3
 import trio
 
 from phfs.errors import OperationFailed, OutOfMemory, PhfsError, Stale
+from phfs.fuse.counts import Counts
 from phfs.fuse.errno import errno_of
 from phfs.fuse.failures import Failures
 
@@ -22,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 Handler = TypeVar("Handler", bound=Callable[..., Coroutine[Any, Any, Any]])
-"""A method of an object that has ``failures``, the ring to report to."""
+"""A method of an object that has ``failures``, the ring to report to, and ``counts``."""
 
 
 def guarded(
@@ -38,8 +40,11 @@ def guarded(
     def decorate(handler: Handler) -> Handler:
         @functools.wraps(handler)
         async def guard(self: Any, *args: Any) -> Any:
+            counts: Counts = self.counts
+            tally = counts.of(operation)
+            began = perf_counter()
             try:
-                return await handler(self, *args)
+                answer = await handler(self, *args)
             except GeneratorExit:  # the loop is gone and nobody waits for an answer
                 raise
             except BaseException as error:
@@ -47,7 +52,12 @@ def guarded(
                 if not (retried and isinstance(known, Stale)):
                     failures: Failures = self.failures
                     failures.report(locate(self, *args), operation, known)
-                raise pyfuse3.FUSEError(errno_of(known).number) from None
+                errno = errno_of(known)
+                tally.add(perf_counter() - began)
+                tally.errors[errno.name] += 1
+                raise pyfuse3.FUSEError(errno.number) from None
+            tally.add(perf_counter() - began)
+            return answer
 
         return cast(Handler, guard)
 

@@ -27,6 +27,7 @@ from phfs.fuse.convert import (
     open_flags,
     readable_name,
 )
+from phfs.fuse.counts import Counts
 from phfs.fuse.failures import Failures
 from phfs.fuse.guard import guarded, silenced
 from phfs.fuse.volume import RESERVED, Volume
@@ -45,12 +46,14 @@ class Operations(pyfuse3.Operations):
         files: Volume,
         explanations: Volume,
         failures: Failures,
+        counts: Counts,
         attributes: Attributes,
         reply: Callable[..., bool] = pyfuse3.readdir_reply,
     ) -> None:
         """``reply`` hands the kernel an entry of a listing, and says whether it was taken."""
         super().__init__()
         self.failures = failures
+        self.counts = counts
         self._files = files
         self._explanations = explanations
         self._attributes = attributes
@@ -242,11 +245,12 @@ class Operations(pyfuse3.Operations):
     @guarded("read", _handle)
     async def read(self, fh: FileHandleT, off: int, size: int) -> bytes:
         # pyfuse3 replies from any buffer, before anything else can run; it only names one kind.
-        return await self._owner(fh).read(fh, off, size)  # type: ignore[return-value]
+        data = await self._owner(fh).read(fh, off, size)
+        return self.counts.read(data)  # type: ignore[return-value]
 
     @guarded("write", _handle)
     async def write(self, fh: FileHandleT, off: int, buf: bytes) -> int:
-        return await self._owner(fh).write(fh, off, buf)
+        return self.counts.written(await self._owner(fh).write(fh, off, buf))
 
     @guarded("close", _handle)
     async def flush(self, fh: FileHandleT) -> None:

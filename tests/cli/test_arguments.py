@@ -93,3 +93,10 @@ def test_a_wrong_value_names_where_it_came_from() -> None:
 
 def test_an_empty_prefix_is_the_whole_bucket() -> None:
     assert parse(["b", "/mnt/phfs", "--prefix", ""], {}).prefix == ""
+
+
+def test_a_switch_that_is_on_by_itself_can_be_turned_off() -> None:
+    assert parse([*NEEDED], {}).supervised
+    assert not parse([*NEEDED, "--no-supervise"], {}).supervised
+    assert parse([*NEEDED, "-f", "--supervise"], {}).supervised
+    assert not parse([*NEEDED, "--no-supervise"], {"PHFS_SUPERVISE": "on"}).supervised

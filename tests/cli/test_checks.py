@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from phfs.cli.checks import Machine, check, is_mounted, this_machine
+from phfs.cli.checks import Machine, check, this_machine
 from phfs.config import MountConfig
 from phfs.errors import ConfigError, MountError
+from phfs.system.mounts import is_mounted
 
 
 @pytest.fixture
@@ -80,8 +81,23 @@ def test_a_mount_whose_program_died(machine: Machine, config: MountConfig) -> No
     config.mountpoint.rmdir()
     config.mountpoint.symlink_to(config.mountpoint)
     mounted(machine, config.mountpoint)
-    with pytest.raises(MountError, match=r"whose program has died .*fusermount3 -u -z '"):
+    with pytest.raises(
+        MountError, match=r"whose program has died.*cannot be removed.*fusermount3 -u -z '"
+    ):
         check(config, machine)
+
+
+def test_what_is_dead_may_stay_below(machine: Machine, config: MountConfig) -> None:
+    config.mountpoint.rmdir()
+    config.mountpoint.symlink_to(config.mountpoint)
+    mounted(machine, config.mountpoint)
+    assert check(replace(config, keep_dead=True), replace(machine, is_root=True)) == []
+
+
+def test_what_is_alive_may_not(machine: Machine, config: MountConfig) -> None:
+    mounted(machine, config.mountpoint)
+    with pytest.raises(MountError, match=r"something is mounted already"):
+        check(replace(config, keep_dead=True), machine)
 
 
 def test_no_fuse_device(machine: Machine, config: MountConfig) -> None:
@@ -133,3 +149,23 @@ def test_the_mount_table_of_this_machine() -> None:
 def test_without_a_mount_table_the_directory_is_asked(tmp_path: Path) -> None:
     assert is_mounted(Path("/proc"), tmp_path / "none")
     assert not is_mounted(tmp_path, tmp_path / "none")
+
+
+# -- who serves ----------------------------------------------------------------------------------
+
+
+def test_only_root_can_have_somebody_else_serve(machine: Machine, config: MountConfig) -> None:
+    with pytest.raises(ConfigError, match=r"--run-as needs root"):
+        check(replace(config, run_as=(1000, 1000)), machine)
+
+
+@pytest.mark.parametrize("number", [0, 9_999])
+def test_a_descriptor_that_is_not_of_fuse(
+    machine: Machine, config: MountConfig, number: int
+) -> None:
+    with pytest.raises(MountError, match=rf"/dev/fd/{number} is no descriptor of "):
+        check(replace(config, mountpoint=Path(f"/dev/fd/{number}")), machine)
+
+
+def test_nothing_was_in_the_way_is_nothing_to_tell(machine: Machine, config: MountConfig) -> None:
+    assert check(config, machine) == []

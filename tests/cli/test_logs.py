@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from phfs.cli import logs
+from phfs.errors import ServerFault
+from phfs.fuse.failures import Failures
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +35,32 @@ def test_a_line(tmp_path: Path) -> None:
     assert re.fullmatch(
         r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} INFO phfs.test: mounted here", line
     )
+
+
+@pytest.mark.expects_log
+def test_a_line_for_programs(tmp_path: Path) -> None:
+    logs.log_to_file("info", tmp_path / "log", "json")
+    Failures(lambda: 0.0).report("/a\x1b", "read", ServerFault("The store\nis ill.", "Wait."))
+    try:
+        int("bug\n")
+    except ValueError:
+        logging.getLogger("phfs.test").exception("a %s", "defect")
+    failure, defect = map(json.loads, (tmp_path / "log").read_text().splitlines())
+    assert datetime.fromisoformat(failure.pop("time")).tzinfo is not None
+    assert failure == {
+        "level": "WARNING",
+        "logger": "phfs.fuse.failures",
+        "message": "read /a\\x1b: EIO: The store\\nis ill.",
+        "path": "/a\x1b",
+        "operation": "read",
+        "errno": "EIO",
+        "meaning": "Input/output error",
+        "why": "The store\nis ill.",
+        "advice": "Wait.",
+    }
+    assert (defect["level"], defect["message"]) == ("ERROR", "a defect")
+    assert "ValueError: invalid literal" in defect["traceback"]
+    assert "\x1b" not in (tmp_path / "log").read_text()
 
 
 def test_levels_are_those_of_phfs_and_libraries_keep_their_secrets(tmp_path: Path) -> None:
@@ -68,3 +98,23 @@ def test_a_log_does_not_fill_the_disk(tmp_path: Path) -> None:
     assert log.read_text().endswith("one more line\n")
     assert log.stat().st_size < 1000
     assert (tmp_path / "log.1").stat().st_size == logs.LOG_SIZE
+
+
+def test_a_message_is_one_line_of_printable_characters(tmp_path: Path) -> None:
+    logs.log_to_file("info", tmp_path / "log")
+    name = "\x1b[2Ja\nb\u202ec\x9bd\udce9\u2028"
+    logging.getLogger("phfs.test").info("%s is strange, 数据 is not", name)
+    (line,) = (tmp_path / "log").read_text().splitlines()
+    assert line.isprintable()
+    assert line.endswith(r"\x1b[2Ja\nb\u202ec\x9bd\udce9\u2028 is strange, 数据 is not")
+
+
+def test_a_line_beside_another_process_is_in_the_file_of_the_moment(tmp_path: Path) -> None:
+    file = tmp_path / "log"
+    logs.log_beside("info", file, None)
+    logger = logging.getLogger("phfs.test")
+    logger.info("first")
+    file.rename(tmp_path / "log.1")
+    logger.info("second")
+    assert "first" in (tmp_path / "log.1").read_text()
+    assert file.read_text().endswith("INFO phfs.test: second\n")

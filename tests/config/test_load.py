@@ -23,6 +23,7 @@ VALID = {
     "profile": ("work", "work"),
     "path_style": ("on", "on"),
     "ca_bundle": ("/etc/passwd", Path("/etc/passwd")),
+    "credentials_file": ("/etc/passwd", Path("/etc/passwd")),
     "access_key_id": ("AK", "AK"),
     "secret_access_key": ("s/+=", "s/+="),
     "session_token": ("token", "token"),
@@ -39,16 +40,23 @@ VALID = {
     "rename_limit": ("0", 0),
     "timeout": ("1", 1.0),
     "retry_deadline": ("2.5", 2.5),
+    "drain_seconds": ("0", 0.0),
     "state_dir": ("/var/tmp/state", Path("/var/tmp/state")),
+    "run_as": ("1000:100", (1000, 100)),
+    "supervise": ("off", False),
+    "keep_dead": ("on", True),
     "storage_class": ("STANDARD_IA", "STANDARD_IA"),
     "sse": ("aws:kms", "aws:kms"),
     "sse_kms_key": ("alias/mine", "alias/mine"),
     "log_level": ("debug", "debug"),
+    "log_format": ("json", "json"),
+    "show_file": ("/var/tmp/../not/there", Path("/var/not/there")),
     "foreground": ("1", True),
 }
 """For every option a text, and the value it stands for."""
 
 TOGETHER = {
+    "keep_dead": {"PHFS_RUN_AS": "1000:100"},
     "sse_kms_key": {"PHFS_SSE": "aws:kms"},
     "access_key_id": {"PHFS_SECRET_ACCESS_KEY": "s"},
     "secret_access_key": {"PHFS_ACCESS_KEY_ID": "a"},
@@ -67,6 +75,7 @@ INVALID = {
     "profile": ["a\nb"],
     "path_style": ["yes", "AUTO"],
     "ca_bundle": ["/no/such/file", "/etc"],
+    "credentials_file": ["/no/such/file", "/etc", ""],
     "access_key_id": ["a b"],
     "secret_access_key": ["a\nb"],
     "session_token": ["ö"],
@@ -83,11 +92,17 @@ INVALID = {
     "rename_limit": ["-1", "1.0"],
     "timeout": ["0", "3601"],
     "retry_deadline": ["0", "soon"],
+    "drain_seconds": ["-1", "3601"],
     "state_dir": [""],
+    "run_as": ["nobody", "0", "1000:0", ":5", "-1"],
+    "keep_dead": ["maybe"],
+    "supervise": ["never"],
     "storage_class": ["A B"],
     "sse": ["kms"],
     "sse_kms_key": ["a b"],
     "log_level": ["verbose"],
+    "log_format": ["JSON"],
+    "show_file": ["", "a\0b", "/a/..", "/"],
     "foreground": ["-f"],
 }  # fmt: skip
 """For every option texts that are refused."""
@@ -257,3 +272,59 @@ def test_mounts_that_share_a_state_dir_log_apart() -> None:
 def test_every_option_has_a_help_and_a_variable_of_its_own() -> None:
     assert len({variable(row) for row in OPTIONS}) == len(OPTIONS)
     assert all(option_of(row).help for row in OPTIONS)
+
+
+def test_a_file_that_is_followed_is_known_by_the_name_given(tmp_path: Path) -> None:
+    (tmp_path / "first").write_text("x")
+    (tmp_path / "keys").symlink_to("first")
+    config = load({**NEEDED, "credentials_file": str(tmp_path / "keys")}, {})
+    assert config.credentials_file == tmp_path / "keys"
+
+
+def test_keys_come_from_one_place() -> None:
+    keys = {"PHFS_ACCESS_KEY_ID": "a", "PHFS_SECRET_ACCESS_KEY": "s"}
+    with pytest.raises(ConfigError, match=r"--credentials-file is given, and PHFS_ACCESS_KEY_ID"):
+        load({**NEEDED, "credentials_file": "/etc/passwd"}, keys)
+
+
+# -- who serves, and who watches -----------------------------------------------------------------
+
+
+def test_it_is_watched_over_in_the_background() -> None:
+    assert load(NEEDED, {}).supervised
+    assert not load({**NEEDED, "foreground": "on"}, {}).supervised
+    assert load({**NEEDED, "foreground": "on", "supervise": "on"}, {}).supervised
+    assert not load({**NEEDED, "supervise": "off"}, {}).supervised
+
+
+def test_who_serves_for_root_has_a_state_directory_of_its_own() -> None:
+    assert load({**NEEDED, "run_as": "1000"}, {}).run_as == (1000, 1000)
+    assert load({**NEEDED, "run_as": "1000"}, {}).state_dir == Path("/var/lib/phfs-1000")
+    named = load({**NEEDED, "run_as": "1000", "state_dir": "/var/tmp/s"}, {})
+    assert named.state_dir == Path("/var/tmp/s")
+
+
+def test_a_descriptor_stays_what_it_is() -> None:
+    handed = {**NEEDED, "mountpoint": "/dev/fd/7", "foreground": "on"}
+    assert load(handed, {}).mountpoint == Path("/dev/fd/7")
+    assert load(handed, {}).descriptor == 7
+    assert load(NEEDED, {}).descriptor is None
+
+
+def test_only_who_mounts_for_another_keeps_what_is_dead() -> None:
+    with pytest.raises(ConfigError, match="--keep-dead is given without --run-as"):
+        load({**NEEDED, "keep_dead": "on"}, {})
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"foreground": "off"}, "--foreground"),
+        ({"foreground": "on", "supervise": "on"}, "--supervise"),
+        ({"foreground": "on", "run_as": "1000"}, "--run-as"),
+    ],
+)
+def test_what_a_descriptor_does_not_go_with(more: dict[str, str], words: str) -> None:
+    with pytest.raises(ConfigError, match="/dev/fd/7") as refused:
+        load({**NEEDED, "mountpoint": "/dev/fd/7", **more}, {})
+    assert words in refused.value.why

@@ -8,6 +8,7 @@ import pyfuse3
 import pytest
 
 from phfs.fuse.convert import Attributes, Ownership
+from phfs.fuse.counts import Counts
 from phfs.fuse.explain import Explanations
 from phfs.fuse.failures import Failures
 from phfs.fuse.operations import Operations
@@ -38,9 +39,10 @@ class Boundary(NamedTuple):
 @pytest.fixture
 def boundary() -> Boundary:
     clock, volume, taker = Clock(), FakeVolume(), Taker()
-    failures = Failures(clock)
+    failures, counts = Failures(clock), Counts()
     explanations = Explanations(
         failures,
+        counts,
         lambda: {
             "mount_point": "/phfs",
             "limits": {"part_size_bytes": 8 << 20},
@@ -48,5 +50,7 @@ def boundary() -> Boundary:
         },
     )
     ownership = Ownership(uid=1000, gid=100, file_mode=0o640, dir_mode=0o750)
-    operations = Operations(volume, explanations, failures, Attributes(ownership), taker.reply)
+    operations = Operations(
+        volume, explanations, failures, counts, Attributes(ownership), taker.reply
+    )
     return Boundary(operations, volume, failures, clock, taker)

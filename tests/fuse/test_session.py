@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,7 +39,7 @@ async def test_a_mount_that_fails_is_one_sentence_with_the_reason(
     mountpoint = tmp_path / "missing"
     session = Session(MountOptions(mountpoint, "s3://bucket/"))
     with pytest.raises(MountError) as caught:
-        await session.serve(boundary.operations, lambda: None)
+        await session.serve(boundary.operations, lambda: None, trio.lowlevel.checkpoint)
     assert str(mountpoint) in caught.value.why
     assert "No such file or directory" in caught.value.why
     assert "\n" not in caught.value.why
@@ -55,7 +57,7 @@ async def test_a_mount_that_does_not_answer_is_taken_away(
     boundary.volume.getattr = silence  # type: ignore[method-assign]
     session = Session(MountOptions(tmp_path, "s3://bucket/"), patience=0.2)
     with pytest.RaisesGroup(MountError):
-        await session.serve(boundary.operations, lambda: None)
+        await session.serve(boundary.operations, lambda: None, trio.lowlevel.checkpoint)
     assert not is_mounted(tmp_path)
 
 
@@ -70,7 +72,25 @@ async def test_it_is_announced_once_it_answers_and_taken_away_by_a_failure(
         raise MountError("the parent is gone")
 
     with pytest.RaisesGroup(MountError):
-        await Session(MountOptions(tmp_path, "s3://bucket/")).serve(boundary.operations, ready)
+        await Session(MountOptions(tmp_path, "s3://bucket/")).serve(
+            boundary.operations, ready, trio.lowlevel.checkpoint
+        )
     assert announced == [True]
     assert not is_mounted(tmp_path)
     assert os.listdir(tmp_path) == []
+
+
+def test_an_end_that_does_not_come_is_brought_about() -> None:
+    """Even where nothing else runs any more: a thread of its own waits for it."""
+    script = """
+import time
+from pathlib import Path
+from phfs.fuse.session import MountOptions, Session
+Session(MountOptions(Path("/nowhere"), "s3://bucket/"))._bound(0.05)
+time.sleep(60)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=50, check=False
+    )
+    assert done.returncode == 3
+    assert "/nowhere did not end in time" in done.stderr

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Protocol
@@ -11,7 +11,7 @@ from typing import Protocol
 import pytest
 
 from tests.support.minio import Keys, MinioServer, s3_client
-from tests.support.mounted import Mounted, Place
+from tests.support.mounted import PHFS_MOUNT, Mounted, Place
 
 _numbers = itertools.count(1)
 
@@ -24,6 +24,7 @@ class MountWith(Protocol):
         *options: str,
         place: Place | None = None,
         environ: Mapping[str, str] | None = None,
+        program: Sequence[str] = (str(PHFS_MOUNT),),
     ) -> Mounted:
         """Mount with options of ``phfs-mount``, at ``place`` or a new group's."""
 
@@ -48,10 +49,11 @@ def mounting(minio: MinioServer, directory: Path) -> Iterator[MountWith]:
             *options: str,
             place: Place | None = None,
             environ: Mapping[str, str] | None = None,
+            program: Sequence[str] = (str(PHFS_MOUNT),),
         ) -> Mounted:
             own = directory / f"mount-{next(_numbers)}"
             own.mkdir()
-            made = Mounted(place or new_place(minio), client, own, options, environ)
+            made = Mounted(place or new_place(minio), client, own, options, environ, program)
             mounts.callback(made.stop)
             return made
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import signal
@@ -10,18 +11,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from mypy_boto3_s3 import S3Client
 
-from phfs.cli.checks import is_mounted
+from phfs.system.mounts import is_mounted
 from tests.support.minio import MinioServer, free_port
+from tests.support.mounted import end_mounts
 
 pytestmark = pytest.mark.real
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds for what takes one."""
 
 PHFS_MOUNT = str(Path(sys.executable).parent / "phfs-mount")
@@ -67,18 +70,9 @@ class Caller(NamedTuple):
         )
 
     def daemon(self) -> int:
-        """The process that serves the mount."""
-        found = [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/cmdline")
-                 if self._is_mount(path)]  # fmt: skip
-        assert len(found) == 1, found
-        return found[0]
-
-    def _is_mount(self, cmdline: Path) -> bool:
-        try:
-            words = cmdline.read_bytes().split(b"\0")
-        except OSError:  # ended meanwhile
-            return False
-        return PHFS_MOUNT.encode() in words and str(self.mountpoint).encode() in words
+        """The process that lasts as long as the mount does: the one that watches over it."""
+        status = json.loads((self.mountpoint / ".phfs/status.json").read_text())
+        return int(status["supervisor_pid"] or status["pid"])
 
 
 @pytest.fixture
@@ -86,8 +80,7 @@ def caller(minio: MinioServer, bucket: str, tmp_path: Path) -> Iterator[Caller]:
     mountpoint = tmp_path / "a mount"
     mountpoint.mkdir()
     yield Caller(minio, bucket, mountpoint, tmp_path / "state")
-    if mounted(mountpoint):
-        subprocess.run(["fusermount3", "-u", "-z", str(mountpoint)], check=True)
+    end_mounts(mountpoint)
 
 
 def unmount(path: Path, *options: str) -> None:
@@ -169,19 +162,37 @@ def test_a_second_mount_on_top_is_refused(caller: Caller) -> None:
     assert os.listdir(caller.mountpoint) == [], "the first goes on"
 
 
-def test_a_dead_mount_is_explained_and_the_advice_helps(caller: Caller) -> None:
-    assert caller.call().returncode == 0
+def test_a_dead_mount_is_taken_away_by_the_next(caller: Caller) -> None:
+    assert caller.call("--no-supervise").returncode == 0
     pid = caller.daemon()
     handle = os.pidfd_open(pid)
     os.kill(pid, signal.SIGKILL)
     assert ended(handle)
     again = caller.call()
-    assert again.returncode == 1
-    advice = f"fusermount3 -u -z '{caller.mountpoint}'"
-    assert advice in again.stderr
-    subprocess.run(["sh", "-c", advice], check=True)
-    assert caller.call().returncode == 0
+    said = (
+        f"phfs-mount: At {caller.mountpoint} was a mount whose program had died; it was removed.\n"
+    )
+    assert (again.returncode, again.stderr) == (0, said)
     assert os.listdir(caller.mountpoint) == []
+
+
+def test_it_is_watched_over(caller: Caller) -> None:
+    assert caller.call().returncode == 0
+    status = json.loads((caller.mountpoint / ".phfs/status.json").read_text())
+    handle = os.pidfd_open(status["pid"])
+    os.kill(status["pid"], signal.SIGKILL)
+    assert ended(handle)
+    deadline = time.monotonic() + PATIENCE
+    said = ""
+    while "SIGKILL" not in said:
+        assert time.monotonic() < deadline, said
+        time.sleep(0.02)
+        with suppress(OSError):
+            said = (caller.mountpoint / ".phfs/errors").read_text()
+    assert os.listdir(caller.mountpoint) == []
+    handle = os.pidfd_open(caller.daemon())
+    unmount(caller.mountpoint)
+    assert ended(handle)
 
 
 def refused(caller: Caller, done: subprocess.CompletedProcess[str], *words: str) -> None:

@@ -287,7 +287,7 @@ def test_a_second_signal_does_not_wait_for_the_store(
             mount.process.send_signal(signal.SIGTERM)
             mount.wait_for_log("unmounting once")
             assert reader.poll() is None
-            mount.stop(code=1)  # by another SIGTERM
+            mount.stop(code=3)  # by another SIGTERM
             assert reader.wait(10) == 1
     finally:
         minio.start()

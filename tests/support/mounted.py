@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -17,12 +18,13 @@ from typing import Any, NamedTuple
 
 from mypy_boto3_s3 import S3Client
 
+from phfs.system import mounts
 from tests.support.minio import Keys
 
 PHFS_MOUNT = Path(sys.executable).parent / "phfs-mount"
 
-START_SECONDS = 20.0
-STOP_SECONDS = 30.0
+START_SECONDS = 60.0
+STOP_SECONDS = 60.0
 
 
 class Place(NamedTuple):
@@ -52,6 +54,7 @@ class Mounted:
         directory: Path,
         options: Sequence[str] = (),
         environ: Mapping[str, str] | None = None,
+        program: Sequence[str] = (str(PHFS_MOUNT),),
     ) -> None:
         self.s3 = s3
         self.bucket = place.bucket
@@ -59,20 +62,22 @@ class Mounted:
         self.path = directory / "mount"
         self.log_file = directory / "log"
         self.state_dir = directory / "state"
+        self.place = place
+        self.environ = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(directory),
+            "PHFS_ENDPOINT_URL": place.endpoint_url,
+            "PHFS_ACCESS_KEY_ID": place.keys.access_key,
+            "PHFS_SECRET_ACCESS_KEY": place.keys.secret_key,
+            **(environ or {}),
+        }
         self._stopped = False
         self.path.mkdir()
-        command = [str(PHFS_MOUNT), place.bucket, str(self.path), f"--group={place.group}"]
+        command = [*program, place.bucket, str(self.path), f"--group={place.group}"]
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
                 [*command, f"--state-dir={self.state_dir}", "--foreground", *options],
-                env={
-                    "PATH": os.environ["PATH"],
-                    "HOME": str(directory),
-                    "PHFS_ENDPOINT_URL": place.endpoint_url,
-                    "PHFS_ACCESS_KEY_ID": place.keys.access_key,
-                    "PHFS_SECRET_ACCESS_KEY": place.keys.secret_key,
-                    **(environ or {}),
-                },
+                env=self.environ,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -148,16 +153,18 @@ class Mounted:
             except subprocess.TimeoutExpired:
                 self.kill()
                 raise AssertionError(f"the mount did not end:\n{self.log}") from None
+        left = is_mounted(self.path)
+        if left:
+            end_mounts(self.path)
         assert self.process.returncode == code, self.log
-        assert not is_mounted(self.path), "something is still mounted"
+        assert not left, "something is still mounted"
         assert "Traceback" not in self.log, self.log
 
     def kill(self) -> None:
         """End it by force, and take away what it leaves mounted."""
         self.process.kill()
         self.process.wait()
-        if is_mounted(self.path):
-            subprocess.run(["umount", "-l", self.path], check=True)
+        end_mounts(self.path)
 
     def _wait_until_mounted(self) -> None:
         give_up = time.monotonic() + START_SECONDS
@@ -167,6 +174,23 @@ class Mounted:
             time.sleep(0.01)
         # The kernel has it before the mount answers: this waits for the first answer.
         (self.path / ".phfs").stat()
+
+
+def end_mounts(path: Path) -> None:
+    """End by force whatever serves a mount at ``path`` or watches over it, and take it away: for
+    a test of a mount in the background that has failed half-way."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            if os.fsencode(path) in words and any(b"phfs-mount" in word for word in words):
+                handle = os.pidfd_open(int(process.name))
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+                select.select([handle], [], [], STOP_SECONDS)
+                os.close(handle)
+        except OSError:  # ended meanwhile
+            continue
+    while mounts.is_mounted(path):
+        subprocess.run(["umount", "-l", path], check=True)
 
 
 def is_mounted(path: Path) -> bool:

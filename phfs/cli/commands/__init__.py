@@ -1,6 +1,12 @@
 """The subcommands of ``phfs``, one module each; the tuple below is the list of them."""
 
-from phfs.cli.commands import bench, demo
+from phfs.cli.commands import artifacts, bench, demo, provision, uploads
 from phfs.cli.commands.command import Command
 
-COMMANDS: tuple[Command, ...] = (bench.COMMAND, demo.COMMAND)
+COMMANDS: tuple[Command, ...] = (
+    artifacts.COMMAND,
+    bench.COMMAND,
+    demo.COMMAND,
+    provision.COMMAND,
+    uploads.COMMAND,
+)

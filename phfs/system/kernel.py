@@ -1,7 +1,8 @@
 """What the kernel lets be tuned once a mount answers: how much it reads ahead and asks at once.
 
 Owns the two figures and the files under /sys that take them. Never fails: where it is not
-permitted, as in most containers, the mount is slower and the log says so. Called by ``session``.
+permitted, as in most containers, the mount is slower and the log says so. Called by ``session``
+and, where that has no right to, by ``cli.handover``.
 """
 
 from __future__ import annotations

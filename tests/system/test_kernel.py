@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from phfs.fuse.kernel import MAX_BACKGROUND, READ_AHEAD, tune
+from phfs.system.kernel import MAX_BACKGROUND, READ_AHEAD, tune
 
 
 def make(file: Path) -> Path:

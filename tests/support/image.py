@@ -1,0 +1,58 @@
+"""The product's image, built once per content by ``scripts/image``, and containers made from it.
+
+Owns nothing that outlives a call. Called by ``tests/image``.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from tests.support.contained import CONFIGURATION
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+BUILD_SECONDS = 600.0
+RUN_SECONDS = 60.0
+
+
+class Image:
+    """The image under ``name`` in podman's store; ``archive`` is it in one file."""
+
+    def __init__(self, directory: Path) -> None:
+        self.name = f"localhost/phfs:test-{os.getpid()}"
+        built = subprocess.run(
+            [REPOSITORY / "scripts/image", self.name],
+            capture_output=True,
+            text=True,
+            timeout=BUILD_SECONDS,
+            check=False,
+        )
+        assert built.returncode == 0, built.stderr
+        self.archive = Path(built.stdout.splitlines()[-1])
+        configuration = directory / "containers.conf"
+        configuration.write_text(CONFIGURATION)
+        self.environ = {**os.environ, "CONTAINERS_CONF": str(configuration)}
+
+    def close(self) -> None:
+        """Take the name away again; the image stays under that of its content."""
+        subprocess.run(["buildah", "rmi", self.name], capture_output=True, check=False)
+
+    def command(self, *words: str, options: tuple[str, ...] = ()) -> list[str]:
+        """How podman runs ``words`` in a new container."""
+        return ["podman", "run", "--rm", "--pull=never", *options, self.name, *words]
+
+    def run(self, *words: str, code: int = 0, options: tuple[str, ...] = (), text: str = "") -> str:
+        """Run ``words`` in a container; what they print."""
+        ended = subprocess.run(
+            self.command(*words, options=options),
+            env=self.environ,
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=RUN_SECONDS,
+            check=False,
+        )
+        assert ended.returncode == code, ended.stdout + ended.stderr
+        return ended.stdout
