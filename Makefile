@@ -34,7 +34,7 @@ test: $(SETUP_TEST) $(MINIO) $(KUBELET) image ## all tests, with a real MinIO, r
 
 torture: $(SETUP_TEST) $(MINIO) $(KUBELET) image ## the experiments of docs/reliability.md in their long form; takes hours
 	PHFS_MINIO="$$(cat $(MINIO))" PHFS_KUBELET="$$(cat $(KUBELET))" \
-		$(BIN)/python -m pytest --torture -m torture $(ARGS)
+		$(BIN)/python -m pytest --torture -m torture -o faulthandler_timeout=0 $(ARGS)
 	$(BIN)/python -m tests.support.figures
 
 check: $(SETUP_TEST) ## format, lint, types and the fast tests

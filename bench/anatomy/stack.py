@@ -18,6 +18,7 @@ import pyfuse3
 from phfs.bench.wrong import expect
 from phfs.config import MountConfig
 from phfs.fuse.convert import Attributes, Ownership
+from phfs.fuse.counts import Counts
 from phfs.fuse.explain import Explanations
 from phfs.fuse.failures import Failures
 from phfs.fuse.operations import Operations
@@ -78,8 +79,8 @@ class Stack:
 @asynccontextmanager
 async def stack(config: MountConfig) -> AsyncIterator[Stack]:
     """The stack of a mount with this configuration."""
-    failures = Failures(time.time)
-    explanations = Explanations(failures, dict)
+    failures, counts = Failures(time.time), Counts()
+    explanations = Explanations(failures, counts, dict)
     attributes = Attributes(Ownership(config.uid, config.gid, config.file_mode, config.dir_mode))
     with (
         closing(connect(config)) as client,
@@ -88,4 +89,4 @@ async def stack(config: MountConfig) -> AsyncIterator[Stack]:
         lasting = RetryingStore(client, config.retry_deadline)
         store = PrefixedStore(JournaledStore(lasting, journal), config.prefix)
         async with open_filesystem(store, filesystem_options(config, failures)) as fs:
-            yield Stack(Operations(fs, explanations, failures, attributes), client.counters)
+            yield Stack(Operations(fs, explanations, failures, counts, attributes), client.counters)

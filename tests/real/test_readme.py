@@ -57,6 +57,19 @@ def test_mounting_a_bucket_of_ones_own(minio: MinioServer, bucket: str, tmp_path
     assert list((tmp_path / "phfs").iterdir()) == [], "unmounted"
 
 
+@pytest.mark.real
+def test_a_pods_volumes() -> None:
+    (script,) = blocks(section("In a pod"))
+    environ = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["sh", "-e", "-c", script], cwd=ROOT, env=environ, capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "/phfs" in done.stdout
+    assert "restartPolicy: Always" in done.stdout
+
+
 def test_the_make_targets_are_there() -> None:
     makefile = (ROOT / "Makefile").read_text()
     targets = re.findall(r"make ([a-z-]+)", README)

@@ -21,7 +21,8 @@ from typing import Any
 from tests.support.mounted import PHFS_MOUNT, Place, is_mounted
 from tests.support.processes import poll_until
 
-START_SECONDS = 60.0
+START_SECONDS = 120.0
+STOP_SECONDS = 120.0
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 CONFIGURATION = """\
@@ -44,7 +45,7 @@ class ContainedMount:
         self, place: Place, directory: Path, *, memory_mib: int, options: Sequence[str] = ()
     ) -> None:
         if shutil.which("podman") is None:
-            raise RuntimeError("the tests need podman and runc: `scripts/system-packages test`")
+            raise RuntimeError("the test needs podman, runc: `scripts/system-packages containers`")
         self._directory = directory
         self._cleaning = ExitStack()
         # Podman takes no path of more than 50 bytes for what it keeps while it runs.
@@ -71,6 +72,11 @@ class ContainedMount:
     def status(self) -> dict[str, Any]:
         """What the mount says of itself; its ``pid`` as it is inside."""
         found: dict[str, Any] = json.loads((self.path / ".phfs/status.json").read_text())
+        return found
+
+    def errors(self) -> list[dict[str, Any]]:
+        """The failures it shows, newest first."""
+        found: list[dict[str, Any]] = json.loads((self.path / ".phfs/errors.json").read_text())
         return found
 
     def oom_kills(self) -> int:
@@ -164,10 +170,12 @@ class ContainedMount:
         if identity.exists():
             name = identity.read_text()
             stop = [*podman, "stop", "--ignore", "--time=20", name]
-            subprocess.run(stop, env=environ, check=False, capture_output=True, timeout=60)
+            subprocess.run(
+                stop, env=environ, check=False, capture_output=True, timeout=STOP_SECONDS
+            )
         else:
             self._process.kill()
-        self._process.wait(60)
+        self._process.wait(STOP_SECONDS)
         while is_mounted(self.path):
             subprocess.run(["umount", "-l", self.path], check=True)
 

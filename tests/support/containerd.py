@@ -104,6 +104,10 @@ class Containerd:
         for shim in self._shims():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(shim, signal.SIGKILL)
+        # Empty now, unless somebody else has pods.
+        for group in Path("/sys/fs/cgroup").glob("*/k8s.io"):
+            with contextlib.suppress(OSError):
+                group.rmdir()
         mounts = Path("/proc/self/mountinfo").read_text().splitlines()
         points = [line.split(" ")[4] for line in mounts]
         for point in sorted((p for p in points if p.startswith(str(self.directory))), reverse=True):
@@ -141,6 +145,7 @@ class Containerd:
         (context / "Dockerfile").write_text(
             'FROM scratch\nCOPY pause /pause\nENTRYPOINT ["/pause", "-P"]\n'
         )
-        build = ["buildah", "bud", "--quiet", "--isolation=chroot", "--tag", PAUSE, str(context)]
+        build = ["buildah", "bud", "--quiet", "--layers", "--isolation=chroot", "--tag", PAUSE,
+                 str(context)]  # fmt: skip
         subprocess.run(build, check=True, capture_output=True, timeout=120)
         self.load_from_podman(PAUSE)

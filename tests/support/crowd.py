@@ -1,18 +1,42 @@
 """Many readers and writers at once on one mount, and whether each got what it should.
 
-Owns their threads and the bytes they move, which are told from each other at any offset. Called by
-the tests of bounds and by the soak.
+Owns their threads, the bytes they move, which are told from each other at any offset, and what is
+said when one of them fails. Called by the tests of bounds, of radosgw and by the soak.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Protocol
 
 MIB = 1024 * 1024
 CHUNK = MIB
+"""Bytes of one read(2) or write(2): the most the kernel passes on in one request."""
+
+PATIENT = ("--timeout=120", "--retry-deadline=600")
+"""Options of a mount of which is asked what it uses, not how long a loaded machine takes."""
+
+BARRIER_SECONDS = 120.0
+
+
+class Explains(Protocol):
+    """A mount that says why something failed."""
+
+    def errors(self) -> list[dict[str, Any]]:
+        """Its failures, newest first."""
+
+
+@contextmanager
+def explaining(mounted: Explains) -> Iterator[None]:
+    """A system call that fails inside says what the mount says of it."""
+    try:
+        yield
+    except OSError as error:
+        raise AssertionError(f"{error}: {mounted.errors()}") from error
 
 
 def content(name: str, size: int) -> bytes:
@@ -46,7 +70,7 @@ def at_once(actions: Sequence[Callable[[], None]]) -> None:
     barrier = threading.Barrier(len(actions))
 
     def run(action: Callable[[], None]) -> None:
-        barrier.wait(60)
+        barrier.wait(BARRIER_SECONDS)
         action()
 
     with ThreadPoolExecutor(len(actions)) as pool:

@@ -1,6 +1,6 @@
 """The product's image, built once per content by ``scripts/image``, and containers made from it.
 
-Owns nothing that outlives a call. Called by ``tests/image``.
+Owns nothing that outlives a call. Called by ``tests/image`` and ``tests/pods``.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from tests.support.containerd import Containerd
-from tests.support.minio import free_port
+from tests.support.minio import reserved_port
 from tests.support.processes import end, poll_until
 
 START_SECONDS = 120.0
@@ -44,7 +44,8 @@ class Kubelet:
         self.directory = directory
         self.root = directory / "root"
         self._manifests = directory / "manifests"
-        self._port = free_port()
+        self._reserved = reserved_port()
+        self._port = self._reserved.getsockname()[1]
         self._containerd = containerd
         for made in (self.root, self._manifests, directory / "logs"):
             made.mkdir(parents=True, exist_ok=True)
@@ -126,10 +127,16 @@ class Kubelet:
     def output(self, name: str, container: str) -> str:
         """What a container has printed, all its runs together."""
         lines = []
-        for path in sorted((self.directory / "logs").glob(f"*_{name}_*/{container}/*.log")):
+        for path in self.logs(name, container):
             for line in path.read_text(errors="replace").splitlines():
                 lines.append(line.split(" ", 3)[-1])  # CRI: time, stream, tag, text
         return "\n".join(lines)
+
+    def logs(self, name: str, container: str) -> list[Path]:
+        """The files into which a container's runs print; the kubelet takes them away with the pod,
+        and whoever has one open can still read it."""
+        found = (self.directory / "logs").glob(f"*_{name}_*/{container}/*.log")
+        return sorted(found, key=lambda path: int(path.stem))
 
     def explain(self, name: str) -> str:
         """Everything that helps to see why a pod is not as it should be."""
@@ -150,6 +157,7 @@ class Kubelet:
             poll_until(lambda: not self._pods(), POD_SECONDS, lambda: "pods do not end")
         finally:
             end(self._process, signal.SIGTERM, 20)
+            self._reserved.close()
             for point in _below(self.directory):
                 subprocess.run(["umount", "-l", point], check=False, capture_output=True)
 

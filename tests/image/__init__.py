@@ -1,0 +1,1 @@
+"""The container image: its recipe, and the image itself."""
