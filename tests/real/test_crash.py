@@ -134,15 +134,15 @@ def administrator(minio: MinioServer) -> dict[str, str]:
     }
 
 
-def uploads_left(mount: Mounted, history: dict[str, list[Attempt]]) -> list[str]:
-    """Multipart uploads nobody has ended; MinIO tells them for an exact key only."""
+def uploads_left(mount: Mounted, history: dict[str, list[Attempt]]) -> list[tuple[str, str]]:
+    """Names and ids of uploads nobody has ended, asked for by exact key."""
     left = []
     for name in history:
         if "large" in name:
             answer = mount.s3.list_multipart_uploads(
                 Bucket=mount.bucket, Prefix=f"{mount.prefix}load/{name}"
             )
-            left += [f"{name} {upload['UploadId']}" for upload in answer.get("Uploads", ())]
+            left += [(name, upload["UploadId"]) for upload in answer.get("Uploads", ())]
     return left
 
 
@@ -181,15 +181,19 @@ def test_what_was_promised_is_there(
     assert (found["lost"], found["half"], found["unknown"]) == (0, 0, 0), (seed, wrong)
     assert found["promised"] > 0
     assert list(mount.state_dir.glob("*.jsonl")) == [], "every upload that was noted was ended"
-    # Whose beginning the store had answered to nobody any more: these no journal can have.
+    # Whose beginning the store had answered to nobody any more: these no journal can have. MinIO
+    # tells some of them for their exact key only, and removes those by itself after a day.
+    command = [PHFS, "uploads", "abort", mount.bucket, f"--group={mount.place.group}", *ALL]
     done = subprocess.run(
-        [PHFS, "uploads", "abort", mount.bucket, f"--group={mount.place.group}", *ALL],
+        [*command, "--json"],
         env=mount.environ | administrator(minio),
         capture_output=True,
         text=True,
         check=True,
         timeout=PATIENCE,
     )
-    assert len(left) == done.stdout.count("/load/"), (left, done.stdout)
+    ended = {one["upload"] for one in json.loads(done.stdout)}
+    assert {upload for _, upload in left} - ended == {
+        upload for _, upload in uploads_left(mount, history)
+    }
     assert len(left) < crashes
-    assert uploads_left(mount, history) == []
