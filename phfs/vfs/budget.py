@@ -13,10 +13,11 @@ Three kinds of bytes:
   (an upload under way frees them without its writer's help). Writers together never have more than
   ``limit - read_reserve``, so reads always proceed. When nothing is in flight and the writers'
   share cannot take a request, waiting could be for ever: ``OutOfMemory``.
-* *Arrived* bytes came with a write that is not answered yet. They are there whether or not there is
-  room for them, so the others make room: fewer reads begin, and while an upload is in flight the
-  writers' share is smaller. Half of ``read_reserve`` is left to reads whatever has arrived, and no
-  write is refused because of what came with others.
+* *Arrived* bytes came with a write that is not answered yet, and lie in the buffers in which
+  libfuse has received requests under way. They are there whether or not there is room for them, so
+  the others make room: fewer reads begin, and while an upload is in flight the writers' share is
+  smaller. Half of ``read_reserve`` is left to reads whatever has arrived, and no write is refused
+  because of what came with others.
 """
 
 from __future__ import annotations
@@ -35,10 +36,6 @@ MIB = 1024 * 1024
 
 EXCESS = 8 * MIB
 """Bytes of freed write buffers that the allocator may keep beyond the limit."""
-
-COPIES = 2
-"""How often the bytes of a write are there before it is answered: in the buffer libfuse received
-them in, and in the object the handler is given."""
 
 
 class Usage(NamedTuple):
@@ -63,6 +60,22 @@ class _Waiter:
         self.wake = trio.Event()
         self.granted = False
         self.error: OutOfMemory | None = None
+
+
+class _Request:
+    """One request under way; see ``Budget.request``."""
+
+    __slots__ = ("_budget", "_size")
+
+    def __init__(self, budget: Budget, size: int) -> None:
+        self._budget = budget
+        self._size = size
+
+    def __enter__(self) -> None:
+        self._budget._began(self._size)
+
+    def __exit__(self, *_: object) -> None:
+        self._budget._ended(self._size)
 
 
 class Budget:
@@ -90,6 +103,9 @@ class Budget:
         self.write_limit = limit - read_reserve
         self._most_beside_reads = limit - read_reserve // 2
         self._arrived = 0
+        self._requests = 0
+        self._largest = 0
+        """The most that ever came with one request: so much any receive buffer may hold."""
         self._used = 0
         self._peak = 0
         self._write_used = 0
@@ -171,15 +187,9 @@ class Budget:
         assert 0 <= self._in_flight <= self._write_used <= self._used
         self._serve()
 
-    def arrived(self, size: int) -> None:
-        """A write of ``size`` bytes has come; ``answered`` has to follow."""
-        self._arrived += COPIES * size
-
-    def answered(self, size: int) -> None:
-        """The write has its answer: what came with it is gone, or counted as a write buffer."""
-        self._arrived -= COPIES * size
-        assert self._arrived >= 0
-        self._serve()
+    def request(self, arrived: int = 0) -> _Request:
+        """Around a request that may wait and has brought ``arrived`` bytes: a context manager."""
+        return _Request(self, arrived)
 
     def mark_in_flight(self, size: int) -> None:
         """``size`` held write bytes now belong to an upload that frees them by itself."""
@@ -196,21 +206,39 @@ class Budget:
         """Idle memory has appeared that a reclaimer could free: serve those who wait."""
         self._serve()
 
-    def _missing(self, size: int, *, for_write: bool) -> int:
-        """How many bytes have to become free before ``size`` more can be taken; 0 or less: none.
+    def _began(self, arrived: int) -> None:
+        self._requests += 1
+        self._arrived += arrived
+        self._largest = max(self._largest, arrived)
 
-        Only read bytes can become so: the share has made sure that writers do not ask for more.
-        """
-        beside_reads = self._write_used + self._arrived + size * for_write
-        reads = self._used - self._write_used + size * (not for_write)
-        return reads + min(beside_reads, self._most_beside_reads) - self.limit
+    def _ended(self, arrived: int) -> None:
+        self._requests -= 1
+        self._arrived -= arrived
+        assert self._requests >= 0 <= self._arrived
+        self._serve()
+
+    @property
+    def _unasked(self) -> int:
+        """Bytes that nobody took: what has arrived, and the buffers it was received in."""
+        return self._arrived + self._requests * self._largest
+
+    def _missing(self, size: int, *, for_write: bool) -> int:
+        """How many read bytes have to become free before ``size`` can be taken; 0 or less: none."""
+        written, read = self._write_used, self._used - self._write_used
+        most_beside_reads = self._most_beside_reads
+        if for_write:
+            written += size
+        else:
+            read += size
+            most_beside_reads = min(most_beside_reads, self.limit - size)
+        return read + max(written, min(written + self._unasked, most_beside_reads)) - self.limit
 
     def _share_fits(self, size: int) -> bool:
-        """Whether the writers' share can take it; what has arrived counts only while uploads in
-        flight will make up for it."""
+        """Whether the writers' share can take it. What has arrived, which is there twice, counts
+        only while uploads in flight will make up for it."""
         share = self.write_limit
         if self._in_flight:
-            share = min(share, self._most_beside_reads - self._arrived)
+            share = min(share, self._most_beside_reads - 2 * self._arrived)
         return self._write_used + size <= share
 
     def _take(self, size: int, *, for_write: bool) -> None:
@@ -218,11 +246,10 @@ class Budget:
         self._peak = max(self._peak, self._used)
         if for_write:
             self._write_used += size
-        objects = self._arrived // COPIES
-        written = self._write_used + objects
+        written = self._write_used + self._arrived
         self._most_written = max(self._most_written, written)
         kept = self._most_written - written
-        if kept > EXCESS and self._used + self._arrived + kept > self.limit + EXCESS:
+        if kept > EXCESS and self._used + self._unasked + kept > self.limit + EXCESS:
             self._most_written = written
             self._give_back()
 

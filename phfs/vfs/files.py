@@ -111,7 +111,8 @@ class Files:
         if file.reader is None:
             file.reader = self.siblings.reader(inode)
         try:
-            return await file.reader.read(offset, min(size, inode.size - offset))
+            with self._uploads.budget.request():
+                return await file.reader.read(offset, min(size, inode.size - offset))
         except Stale:
             self._namespace.doubt(inode)
             raise
@@ -120,13 +121,9 @@ class Files:
 
     async def write(self, handle: Handle, offset: int, data: bytes) -> int:
         """Append bytes. What is refused fails the handle for good."""
-        budget = self._uploads.budget
-        budget.arrived(len(data))
-        try:
+        with self._uploads.budget.request(arrived=len(data)):
             async with handle.lock:
                 return await self._append(handle, offset, data)
-        finally:
-            budget.answered(len(data))
 
     async def _append(self, handle: Handle, offset: int, data: bytes) -> int:
         writer = self._writer(handle)
@@ -149,9 +146,10 @@ class Files:
         handle.reading = False
         if handle.writer is None:
             return
-        async with handle.lock:
-            await self._commit(handle, durable=durable)
-            handle.flushed = True
+        with self._uploads.budget.request():
+            async with handle.lock:
+                await self._commit(handle, durable=durable)
+                handle.flushed = True
 
     async def release(self, handle: Handle) -> None:
         """Close for good. A failure is reported: no system call can carry it."""

@@ -40,3 +40,35 @@ def test_a_directory_moves_with_what_is_beneath() -> None:
     ]
     kept.discard("x/y/b/")
     assert "x/y/b/" not in kept
+
+
+def test_the_oldest_of_too_many_are_forgotten_and_what_is_above_the_others_stays() -> None:
+    kept = KeptDirectories(most=4)
+    for key in ("old/", "a/b/", "a/c/", "a/d/"):
+        kept.add(key)
+    assert len(kept) == 4
+    assert [key for key in ("old/", "a/", "a/b/", "a/c/", "a/d/") if key in kept] == [
+        "a/",
+        "a/b/",
+        "a/c/",
+        "a/d/",
+    ]
+    kept.add("a/b/")  # emptied once more: now it is the newest
+    kept.add("x/")
+    kept.add("y/")
+    assert "a/b/" in kept
+    assert "a/" in kept
+    assert "a/c/" not in kept
+    kept.move("a/", "z/")
+    assert len(kept) == 4
+    assert "z/" in kept
+    assert "z/b/" in kept
+
+
+def test_ten_thousand_are_kept() -> None:
+    kept = KeptDirectories()
+    for number in range(10_100):
+        kept.add(f"emptied-{number}/")
+    assert len(kept) == 10_000
+    assert "emptied-99/" not in kept
+    assert "emptied-100/" in kept

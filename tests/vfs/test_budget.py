@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import ExitStack
 
 import pytest
 import trio
@@ -264,7 +265,8 @@ async def test_any_mix_of_clients_ends_within_the_limit(seed: int, autojump_cloc
             size = chance.randint(1, 400)
             with trio.move_on_after(chance.choice([0.5, 1000])) as scope:
                 try:
-                    await budget.acquire(size, for_write=writes)
+                    with budget.request(arrived=size * writes):
+                        await budget.acquire(size, for_write=writes)
                 except OutOfMemory:
                     refused += 1
                     continue
@@ -326,3 +328,132 @@ async def test_nobody_starves(autojump_clock: object) -> None:
     assert budget.usage.used == 0
     # In turn: as long as all others together take once, whatever somebody asks for.
     assert max(longest.values()) < 3.0
+
+
+def test_reads_make_room_for_what_has_arrived() -> None:
+    budget = Budget(800, read_reserve=200)
+    assert budget.try_acquire(100, for_write=False)
+    with budget.request(arrived=100):  # the bytes, and the buffer they were received in
+        assert not budget.try_acquire(501, for_write=False)
+        with budget.request():  # what its buffer holds was read or written before
+            assert not budget.try_acquire(401, for_write=False)
+            assert budget.try_acquire(400, for_write=False)
+    assert budget.try_acquire(300, for_write=False)
+
+
+def test_a_large_read_waits_for_other_reads_and_not_for_what_has_arrived() -> None:
+    budget = Budget(800, read_reserve=200)
+    assert budget.try_acquire(1, for_write=False)
+    with ExitStack() as requests:
+        for _ in range(20):
+            requests.enter_context(budget.request(arrived=100))
+        assert not budget.try_acquire(400, for_write=False)
+        budget.release(1, for_write=False)
+        assert budget.try_acquire(400, for_write=False)
+
+
+def test_reads_keep_half_of_their_reserve_whatever_arrives() -> None:
+    budget = Budget(800, read_reserve=200)
+    with ExitStack() as requests:
+        for _ in range(20):
+            requests.enter_context(budget.request(arrived=100))
+        assert budget.try_acquire(600, for_write=True)
+        assert budget.try_acquire(100, for_write=False)
+        assert not budget.try_acquire(1, for_write=False)
+
+
+def test_idle_memory_makes_room_for_what_has_arrived() -> None:
+    budget = Budget(800, read_reserve=200)
+    wanted_of_me: list[int] = []
+
+    def reclaim(wanted: int) -> int:
+        wanted_of_me.append(wanted)
+        budget.release(wanted, for_write=False)
+        return wanted
+
+    assert budget.try_acquire(800, for_write=False)
+    budget.add_reclaimer(reclaim)
+    with budget.request(arrived=100):
+        assert budget.try_acquire(100, for_write=True)
+    assert wanted_of_me == [300]
+
+
+async def test_a_writer_waits_while_much_has_arrived_and_an_upload_will_end() -> None:
+    budget = Budget(800, read_reserve=200)
+    assert budget.try_acquire(500, for_write=True)
+    budget.mark_in_flight(10)
+    async with trio.open_nursery() as nursery:
+        claims = Claims(budget, nursery)
+        with budget.request(arrived=100):
+            await claims.ask("w1", 50)
+            assert (claims.granted, claims.refused) == ([], [])
+        await wait_all_tasks_blocked()
+        assert claims.granted == ["w1"]
+
+
+async def test_no_write_is_refused_because_of_what_came_with_others() -> None:
+    budget = Budget(800, read_reserve=200)
+    assert budget.try_acquire(500, for_write=True)
+    budget.mark_in_flight(10)
+    async with trio.open_nursery() as nursery:
+        claims = Claims(budget, nursery)
+        with ExitStack() as requests:
+            for _ in range(20):
+                requests.enter_context(budget.request(arrived=100))
+            await claims.ask("w1", 50)
+            await claims.ask("w2", 50)
+            await claims.ask("w3", 50)
+            assert (claims.granted, claims.refused) == ([], [])
+            budget.mark_held(10)  # now nothing will free memory by itself
+            await wait_all_tasks_blocked()
+            assert sorted(claims.granted) == ["w1", "w2"]
+            assert claims.refused == ["w3"]
+
+
+async def test_what_is_really_there_stays_within_the_limit(autojump_clock: object) -> None:
+    """64 readers and 64 writers of 5 MiB parts on a slow link, in steps of 1 MiB, at 512 MiB."""
+    budget = Budget(512 * MIB)
+    uploads = trio.CapacityLimiter(8)
+    arrived = received = most = 0
+
+    async def write() -> None:
+        nonlocal arrived, received, most
+        for step in range(1, 31):
+            arrived, received = arrived + 1, received + 1
+            with budget.request(arrived=MIB):
+                await budget.acquire(MIB, for_write=True)
+                arrived -= 1
+                most = max(most, budget.usage.used + (arrived + received) * MIB)
+                if step % 5 == 0:
+                    turn = object()
+                    await uploads.acquire_on_behalf_of(turn)
+                    budget.mark_in_flight(5 * MIB)
+                    nursery.start_soon(send, turn)
+            received -= 1
+            await trio.sleep(0.001)
+
+    async def send(turn: object) -> None:
+        await trio.sleep(0.5)
+        budget.release(5 * MIB, for_write=True, in_flight=True)
+        uploads.release_on_behalf_of(turn)
+
+    async def read() -> None:
+        nonlocal received, most
+        for _ in range(60):
+            received += 1  # in a buffer that a write may have filled before
+            with budget.request():
+                await budget.acquire(4 * MIB, for_write=False)
+                most = max(most, budget.usage.used + (arrived + received) * MIB)
+                await trio.sleep(0.3)
+            received -= 1
+            budget.release(4 * MIB, for_write=False)
+            await trio.sleep(0.001)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(64):
+            nursery.start_soon(write)
+            nursery.start_soon(read)
+    assert budget.usage.used == 0
+    # What arrives after a read has begun is beyond it until that read has ended.
+    assert most <= (512 + 96) * MIB
+    assert most > 400 * MIB

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -394,6 +395,32 @@ async def test_more_than_the_memory_is_written_through_it(
         status: Any = volume.fs.status()
         assert status["memory"]["peak_bytes"] <= 12 * MIB
     assert memory.objects["f"].data == chunk * 40
+
+
+async def test_fewer_reads_begin_while_writes_wait_with_their_bytes(
+    autojump_clock: MockClock, memory: MemoryStore, faulty: FaultyStore
+) -> None:
+    names = [f"in{number}" for number in range(4)]
+    await put_all(memory, dict.fromkeys(names, bytes(MIB)))
+    async with open_volume(faulty, memory_limit=16 * MIB, part_size=5 * MIB) as volume:
+        sending = faulty.hold(kind="put_part", times=math.inf)
+        fetching = faulty.hold(kind="get", times=math.inf)
+        files = [await volume.create(f"f{number}") for number in range(7)]
+        for file in (*files[:2] * 5, *files[2:4]):  # all that writers may have
+            await file.write(bytes(MIB))
+        async with trio.open_nursery() as nursery:
+            for file in files[3:]:
+                nursery.start_soon(file.write, bytes(MIB))
+            await trio.sleep(1)
+            for name in names:
+                nursery.start_soon(volume.read, name)
+            await trio.sleep(1)
+            assert faulty.count("get") == 2
+            sending.release()
+            fetching.release()
+        assert faulty.count("get") == 4
+        for file in files:
+            await file.close()
 
 
 async def test_who_opens_a_file_just_emptied_waits_for_its_release(
