@@ -151,7 +151,7 @@ def test_what_was_promised_is_there(
     mount_with: MountWith, minio: MinioServer, tmp_path: Path, effort: Effort
 ) -> None:
     seed = effort.of(quick=1, long=int(time.time()))
-    kills = effort.of(quick=10, long=500)
+    kills = effort.of(quick=10, long=1000)
     mount = mount_with("--supervise", "--metadata-ttl=0", program=UNWAITED)
     begun = time.monotonic()
     with writers(mount, tmp_path, seed):
