@@ -222,9 +222,11 @@ class _Watch:
         return ""
 
     def _pass_on(self, process: int, number: int) -> None:
-        now = time.monotonic()
         patience = HURRY_SECONDS if self._stopping else self._duty.seconds
-        self._stopping, self._kill_at = True, now + patience
+        latest = time.monotonic() + patience
+        # Whoever sends signals without end must not put the end off with them.
+        self._kill_at = latest if self._kill_at is None else min(self._kill_at, latest)
+        self._stopping = True
         os.kill(process, number)
 
     def _ended(self, process: int, text: str, served_from: float | None) -> _End:

@@ -7,10 +7,12 @@ mounted. Called by ``mount``.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,6 +78,7 @@ class Session:
         self._serving = False
         self._asked_to_end = trio.Event()
         self._watchdog: threading.Timer | None = None
+        self._ends_at = math.inf
 
     async def serve(
         self,
@@ -132,7 +135,12 @@ class Session:
                     everything.cancel()
 
     def _bound(self, seconds: float) -> None:
-        """Whatever happens, the process ends within ``seconds``, and the mount with it."""
+        """Whatever happens, the process ends within ``seconds``, and the mount with it; sooner if
+        that was said before."""
+        ends_at = time.monotonic() + seconds
+        if ends_at >= self._ends_at:
+            return
+        self._ends_at = ends_at
         if self._watchdog is not None:
             self._watchdog.cancel()
         self._watchdog = threading.Timer(seconds, _end_by_force, (self._options,))
