@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 from mypy_boto3_s3 import S3Client
 
+from phfs.system.mounts import all_mounts, detach, is_dead
 from tests.support.effort import Effort
 from tests.support.minio import MinioServer, s3_client
 from tests.support.moto import MotoServer
@@ -33,6 +36,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "expects_log: the test makes phfs log warnings or errors, and looks at them"
     )
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Take away dead mounts that a killed run has left: pytest cannot remove what is below them."""
+    if hasattr(session.config, "workerinput"):
+        return
+    places = list(Path(tempfile.gettempdir()).glob("pytest-of-*"))
+    for mount in all_mounts():
+        if any(place in mount.path.parents for place in places) and is_dead(mount.path):
+            detach(mount.path)
 
 
 @pytest.fixture(scope="session")
