@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from phfs import __version__
 from phfs.errors import ConfigError, DocumentError, PhfsError
@@ -22,7 +22,7 @@ class UsageError(Exception):
 class Parser(argparse.ArgumentParser):
     """``argparse`` without abbreviations, raising ``UsageError`` where it would print and exit.
 
-    ``expected`` says, by option as it is written, what to give where a value is missing.
+    ``expected`` says, by option as it is written, what to give where a value is missing or wrong.
     ``takes_command``: what follows a ``--`` is a command line of its own, in the arguments'
     ``command`` as it was given.
     """
@@ -63,6 +63,24 @@ class Parser(argparse.ArgumentParser):
             self._refuse(argument)
         given.command = own[cut + 1 :]
         return given
+
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        try:
+            return super()._get_value(action, arg_string)
+        except argparse.ArgumentError:
+            raise self._wrong(action, arg_string) from None
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError:
+            raise self._wrong(action, str(value)) from None
+
+    def _wrong(self, action: argparse.Action, text: str) -> UsageError:
+        name = "/".join(action.option_strings) or str(action.metavar or action.dest)
+        # A value with an @ may be a URL with a password in it.
+        given = f"The value of {name}" if "@" in text else f"{name} {text!r}"
+        return UsageError(f"{given} is wrong: give {self.expected.get(name, 'another value')}.")
 
     def _refuse(self, argument: str) -> NoReturn:
         if not argument.startswith("-"):

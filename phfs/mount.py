@@ -18,19 +18,7 @@ from phfs import __version__, allocator
 from phfs.config import MountConfig
 from phfs.config.start import Start
 from phfs.core.names import MAX_KEY
-from phfs.errors import (
-    AccessDenied,
-    BadCredentials,
-    MountError,
-    NoSuchBucket,
-    PhfsError,
-    StoreError,
-    TransientError,
-    Unfinished,
-    UntrustedServer,
-    WrongClock,
-    WrongRegion,
-)
+from phfs.errors import MountError, PhfsError, StoreError, Unfinished
 from phfs.fuse.convert import Attributes, Ownership
 from phfs.fuse.counts import Counts
 from phfs.fuse.explain import Explanations
@@ -44,6 +32,7 @@ from phfs.s3.journal import JournaledStore, UploadJournal, origin_of
 from phfs.s3.leftovers import end_leftovers
 from phfs.s3.options import S3Options
 from phfs.s3.prefix import PrefixedStore
+from phfs.s3.refusals import place_of, refusal_of
 from phfs.s3.retry import RetryingStore
 from phfs.s3.store import Store
 from phfs.vfs.filesystem import FileSystem, FileSystemOptions, open_filesystem
@@ -165,25 +154,10 @@ async def check(store: Store, config: MountConfig) -> None:
 
 def refusal(error: StoreError, config: MountConfig) -> MountError:
     """What the check's failure means for the person who wants to mount."""
-    if isinstance(error, NoSuchBucket):
-        return MountError(
-            f"There is no bucket {config.bucket!r} at {_place(config)}.",
-            "Check the bucket's name and --endpoint-url.",
-        )
-    why = error.why.rstrip(".")
-    wrong_way = isinstance(error, WrongClock | WrongRegion)
-    if isinstance(error, BadCredentials) and not wrong_way:
-        return MountError(f"{_place(config)} refuses the keys: {why}.", error.advice)
-    if isinstance(error, AccessDenied):
-        return MountError(
-            f"The keys may not list {config.source}.",
-            "Check --group and the bucket, or ask for the right to list this prefix.",
-        )
-    advice = "Check --endpoint-url and the network."
-    own_words = isinstance(error, TransientError) and error.advice != type(error).default_advice
-    if own_words or wrong_way or isinstance(error, UntrustedServer):
-        advice = error.advice
-    return MountError(f"{_place(config)} cannot be used: {why}.", advice)
+    found = refusal_of(
+        error, bucket=config.bucket, place=place_of(config.endpoint_url), source=config.source
+    )
+    return MountError(found.why, found.advice)
 
 
 async def _serve(
@@ -224,7 +198,7 @@ async def _serve(
                 async with trio.open_nursery() as background:
                     if not config.read_only:
                         background.start_soon(end_leftovers, lasting, config.state_dir, origin)
-                    await session.serve(operations, ready, fs.ending.settle)
+                    await session.serve(operations, ready, fs.ending.settle, fs.ending.outstanding)
                     background.cancel_scope.cancel()
         finally:
             unsaved.update(fs.ending.unsaved)
@@ -263,7 +237,7 @@ def status(
         "log": None if config.foreground else str(config.log_file),
         "mounted_since": local_time(failures.since),
         "uptime_seconds": int(time.time() - failures.since),
-        "endpoint": _place(config),
+        "endpoint": place_of(config.endpoint_url),
         "bucket": config.bucket,
         "prefix": config.prefix,
         "read_only": config.read_only,
@@ -280,8 +254,3 @@ def status(
         **fs.status(),
         "requests": dict(sorted(requests.items())),
     }
-
-
-def _place(config: MountConfig) -> str:
-    """Where the store is, for people."""
-    return config.endpoint_url or "Amazon S3"

@@ -17,11 +17,12 @@ from typing import Any, NamedTuple
 import trio
 
 from phfs.core.objects import ByteRange, ObjectInfo
-from phfs.errors import PhfsError, PreconditionFailed
+from phfs.errors import PhfsError, PreconditionFailed, StoreError
 from phfs.s3 import control, looking
 from phfs.s3.client import S3Store
 from phfs.s3.options import S3Options
 from phfs.s3.prefix import PrefixedStore
+from phfs.s3.refusals import place_of, refusal_of
 from phfs.s3.retry import RetryingStore
 from phfs.s3.store import Store
 
@@ -197,4 +198,13 @@ def run(values: Mapping[str, Any], *, now: float, dry_run: bool) -> list[Found]:
             found = sweep(lasting, now=now, groups=groups, dry_run=dry_run)
             return [job async for job in found if job.state not in ("kept", "undated")]
 
-    return trio.run(everything)
+    try:
+        return trio.run(everything)
+    except StoreError as error:
+        told = refusal_of(
+            error,
+            bucket=options.bucket,
+            place=place_of(options.endpoint_url),
+            source=f"s3://{options.bucket}/groups/",
+        )
+        raise type(error)(told.why, told.advice) from None

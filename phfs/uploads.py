@@ -13,12 +13,21 @@ from typing import Any, NamedTuple
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+    ReadTimeoutError,
+    SSLError,
+)
 
 from phfs.config import MountConfig
-from phfs.errors import AccessDenied, StoreError
-from phfs.s3 import control
+from phfs.errors import AccessDenied, ConnectionFailed, StoreError, TimedOut, UntrustedServer
+from phfs.s3 import answers, control, xml
 from phfs.s3.journal import noted, origin_of
+from phfs.s3.refusals import place_of, refusal_of
 
 
 class Unended(NamedTuple):
@@ -91,6 +100,14 @@ class Uploads:
                 "These keys may not list uploads (s3:ListBucketMultipartUploads): only those are "
                 f"shown that stand in the journals in {self._config.state_dir}."
             )
+        except StoreError as error:
+            told = refusal_of(
+                error,
+                bucket=self._config.bucket,
+                place=place_of(self._config.endpoint_url),
+                source=self._config.source,
+            )
+            raise type(error)(told.why, told.advice) from None
         return Found(sorted(found.values(), key=lambda one: (one.key, one.begun)), remark)
 
     def abort(self, one: Unended) -> None:
@@ -130,12 +147,20 @@ def _told() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
+        said = error.response.get("Error", {})
+        code = said.get("Code", "")
         if code == "NoSuchUpload":
             raise _GoneError from None
         if code in ("AccessDenied", "403"):
             raise AccessDenied("The keys may not do this in the bucket.") from None
-        raise StoreError(f"The store says {code or error}.", "Check bucket and keys.") from None
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
+        failure = xml.Failure(code, said.get("Message", ""))
+        raise answers.error_of("uploads", status, failure) from None
+    except (ConnectTimeoutError, ReadTimeoutError):
+        raise TimedOut("it did not answer in time") from None
+    except SSLError:
+        raise UntrustedServer("its certificate cannot be trusted") from None
+    except (EndpointConnectionError, HTTPClientError):
+        raise ConnectionFailed("the connection failed") from None
     except BotoCoreError as error:
-        why = str(error).rstrip(".")
-        raise StoreError(f"{why}.", "Check --endpoint-url and the network.") from None
+        raise StoreError(str(error).rstrip(".")) from None

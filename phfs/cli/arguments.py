@@ -39,6 +39,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> MountConfig:
     Raises ``UsageError`` or ``ConfigError``; ``SystemExit`` (0) after ``--help`` and ``--version``.
     """
     _refuse_keys(argv)
+    _refuse_contradictions(argv)
     given = _parser().read(argv)
     return load({name: text for name, text in vars(given).items() if text is not None}, environ)
 
@@ -72,6 +73,12 @@ def _parser() -> Parser:
                 flag(row), dest=row.name, help=help_text, metavar=option.kind.metavar
             )
     return parser
+
+
+def _refuse_contradictions(argv: Sequence[str]) -> None:
+    for name in (row.name.replace("_", "-") for row in OPTIONS if option_of(row).negated):
+        if f"--{name}" in argv and f"--no-{name}" in argv:
+            raise UsageError(f"--{name} and --no-{name} are both given: leave one of them out.")
 
 
 def _refuse_keys(argv: Sequence[str]) -> None:

@@ -1,8 +1,8 @@
 """What must be right on the machine before a mount is tried, each in one sentence if it is not.
 
-Looks at the mount point, the kernel's FUSE and its helper; changes nothing but creating the state
-directory and taking away a mount of PHFS that is dead. Called by ``mount`` before anything heavy is
-imported.
+Looks at the mount point, the kernel's FUSE and its helper, at memory and open files;
+changes nothing but creating the state directory and taking away a mount of PHFS that is dead.
+Called by ``mount`` before anything heavy is imported.
 """
 
 from __future__ import annotations
@@ -13,10 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from phfs.cli import duty
-from phfs.config import MountConfig
+from phfs.config import MountConfig, defaults
+from phfs.config.defaults import MEBIBYTE
 from phfs.errors import ConfigError, MountError
-from phfs.system import mounts
+from phfs.system import descriptors, mounts
 from phfs.system.privileges import Identity, acting_as
+
+BESIDE_DATA = 100 * MEBIBYTE
+"""Memory of a mount's processes that ``--memory-limit`` does not count."""
+
+LEAST_DESCRIPTORS = 256
+"""Connections to the store, the kernel's, the log's and the journals', with room to spare."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,12 @@ class Machine:
     is_root: bool
     fusermount: str | None
     """The path of the helper that mounts for users who are not root."""
+    memory: int
+    """Bytes of RAM."""
+    memory_allowed: int | None
+    """Bytes the control groups allow; None if there is no limit."""
+    descriptors: int | None
+    """How many files a process may come to have open; None for any number."""
 
 
 def this_machine() -> Machine:
@@ -39,6 +52,9 @@ def this_machine() -> Machine:
         mount_table=mounts.MOUNT_TABLE,
         is_root=os.geteuid() == 0,
         fusermount=shutil.which("fusermount3"),
+        memory=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+        memory_allowed=defaults.cgroup_memory_limit(),
+        descriptors=descriptors.most(),
     )
 
 
@@ -49,6 +65,8 @@ def check(config: MountConfig, machine: Machine) -> list[str]:
     """
     if config.run_as is not None and not machine.is_root:
         raise ConfigError("--run-as needs root, who mounts: leave it out, or start it as root.")
+    _check_memory(config.memory_limit, machine)
+    _check_descriptors(machine.descriptors)
     cleared: list[str] = []
     if config.descriptor is not None:
         _check_descriptor(config.descriptor, machine)
@@ -62,6 +80,28 @@ def check(config: MountConfig, machine: Machine) -> list[str]:
         _check_allow_other(machine.fuse_conf)
     _make_state_dir(config.state_dir, duty.identity_of(config))
     return cleared
+
+
+def _check_memory(limit: int, machine: Machine) -> None:
+    """Refuse more than there is; what is taken by default is never refused."""
+    allowed = machine.memory_allowed
+    there = machine.memory if allowed is None else min(machine.memory, allowed)
+    most = max(defaults.memory_limit(allowed), there - BESIDE_DATA)
+    if limit > most:
+        whose = "this machine has" if there == machine.memory else "the container may use"
+        raise ConfigError(
+            f"--memory-limit {limit // MEBIBYTE} cannot be kept, because {whose} "
+            f"{there // MEBIBYTE} MiB in all: give at most {most // MEBIBYTE}, or leave it out."
+        )
+
+
+def _check_descriptors(most: int | None) -> None:
+    if most is not None and most < LEAST_DESCRIPTORS:
+        raise MountError(
+            f"A process may have {most} files open here, and a mount needs {LEAST_DESCRIPTORS}: "
+            "raise the hard limit (ulimit -Hn in a shell, LimitNOFILE= for systemd, --ulimit "
+            "nofile= for a container)."
+        )
 
 
 def _clear_mountpoint(path: Path, machine: Machine) -> list[str]:

@@ -18,7 +18,7 @@ from phfs.config import MountConfig, unknown_variables
 from phfs.config.start import Start
 from phfs.core.names import EXPLANATIONS
 from phfs.errors import ConfigError, MountError, PhfsError, Unfinished
-from phfs.system import privileges
+from phfs.system import descriptors, privileges
 
 PROG = arguments.PROG
 
@@ -99,6 +99,7 @@ def _watched(config: MountConfig, serve: supervisor.Serve) -> daemon.Serve:
 
 
 def _run(config: MountConfig, ready: Callable[[], None], start: Start) -> int:
+    descriptors.take_all()
     from phfs.mount import run
 
     return run(config, ready, start)

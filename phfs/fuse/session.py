@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -79,20 +79,25 @@ class Session:
         self._asked_to_end = trio.Event()
         self._watchdog: threading.Timer | None = None
         self._ends_at = math.inf
+        self._unsaved: Callable[[], Collection[str]] = tuple
 
     async def serve(
         self,
         operations: pyfuse3.Operations,
         ready: Callable[[], None],
         settle: Callable[[], Awaitable[None]],
+        unsaved: Callable[[], Collection[str]] = tuple,
     ) -> None:
         """Mount, call ``ready`` once the mount answers, and serve until somebody unmounts it or a
         signal comes; then await ``settle``, answer what is under way, and unmount.
 
-        ``settle`` returns when nobody has anything left to save. Raises ``MountError``. Cancelled,
-        or when the time is over, it answers what is under way with an error and unmounts.
+        ``settle`` returns when nobody has anything left to save; ``unsaved`` is asked by another
+        thread, where the end is forced, for the paths to name as lost. Raises ``MountError``.
+        Cancelled, or when the time is over, it answers what is under way with an error and
+        unmounts.
         """
         mountpoint = self._options.mountpoint
+        self._unsaved = unsaved
         with _mounted(operations, self._options):
             self._serving = True
             try:
@@ -143,19 +148,27 @@ class Session:
         self._ends_at = ends_at
         if self._watchdog is not None:
             self._watchdog.cancel()
-        self._watchdog = threading.Timer(seconds, _end_by_force, (self._options,))
+        self._watchdog = threading.Timer(seconds, _end_by_force, (self._options, self._unsaved))
         self._watchdog.daemon = True
         self._watchdog.start()
 
 
-def _end_by_force(options: MountOptions) -> None:
-    log.error("%s did not end in time and is ended by force", options.mountpoint)
-    if options.device is None and mounts.is_mounted(options.mountpoint):
-        try:
-            mounts.detach(options.mountpoint)
-        except OSError as error:
-            log.warning("%s stays mounted: %s", options.mountpoint, error.strerror)
-    os._exit(CUT_SHORT)
+def _end_by_force(options: MountOptions, unsaved: Callable[[], Collection[str]]) -> None:
+    try:
+        log.error("%s did not end in time and is ended by force", options.mountpoint)
+        for path in sorted(unsaved()):
+            log.error("%s was not saved: the mount was ended before it was closed", path)
+        if options.device is None and mounts.is_mounted(options.mountpoint):
+            _detach(options.mountpoint)
+    finally:
+        os._exit(CUT_SHORT)
+
+
+def _detach(mountpoint: Path) -> None:
+    try:
+        mounts.detach(mountpoint)
+    except OSError as error:
+        log.warning("%s stays mounted: %s", mountpoint, error.strerror)
 
 
 @contextmanager

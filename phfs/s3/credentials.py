@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from botocore.credentials import Credentials, ReadOnlyCredentials, SharedCredentialProvider
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ConfigParseError, PartialCredentialsError
 
 from phfs.errors import BadCredentials, ConfigError
 
@@ -213,18 +213,35 @@ def _read(file: Path, section: str) -> ReadOnlyCredentials:
     except OSError as error:
         raise ConfigError(
             f"The keys in {file} cannot be read: {error.strerror}.",
-            "Give a file that exists and that you may read.",
+            f"Give a file that exists and that user {os.geteuid()}, as whom this process runs, "
+            "may read.",
+        ) from None
+    except ConfigParseError:
+        raise ConfigError(
+            f"The keys in {file} cannot be used: it is not in the format of ~/.aws/credentials.",
+            _what_to_write(section),
+        ) from None
+    except PartialCredentialsError:
+        raise ConfigError(
+            f"The keys in {file} cannot be used: under [{section}] one of the pair is missing.",
+            _what_to_write(section),
         ) from None
     except BotoCoreError as error:
-        raise ConfigError(f"The keys in {file} cannot be used: {_reason(error)}.") from None
+        raise ConfigError(
+            f"The keys in {file} cannot be used: {_reason(error)}.", _what_to_write(section)
+        ) from None
     frozen = None if found is None else found.get_frozen_credentials()
     if frozen is None or not (frozen.access_key and frozen.secret_key):
         raise ConfigError(
-            f"There are no keys in {file} under [{section}].",
-            f"Write a line [{section}] and below it aws_access_key_id = … and "
-            "aws_secret_access_key = …",
+            f"There are no keys in {file} under [{section}].", _what_to_write(section)
         )
     return frozen
+
+
+def _what_to_write(section: str) -> str:
+    return (
+        f"Write a line [{section}] and below it aws_access_key_id = … and aws_secret_access_key = …"
+    )
 
 
 def _reason(error: Exception) -> str:

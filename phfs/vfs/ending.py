@@ -80,6 +80,12 @@ class Ending:
             log.warning("the store did not answer in time; the rest is left to the next start")
         self.unsaved = {handle.file.inode.path for handle in waiting}
 
+    def outstanding(self) -> set[str]:
+        """Paths of what would not be saved if the process ended now. Any thread may ask; nothing is
+        waited for."""
+        owed = {handle.file.inode.path for handle in self._files.handles if _is_owed(handle)}
+        return self.unsaved | owed
+
 
 def _is_being_written(handle: Handle) -> bool:
     """Whether bytes are on their way that only its program, by closing it, can make whole."""

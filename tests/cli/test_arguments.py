@@ -59,6 +59,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["third"], "There is an argument too many: 'third'."),
         (["--timeout"], "--timeout needs a value: give a number of seconds from 0.1 to 3600."),
         (["--read-only=on"], "--read-only takes no value."),
+        (["--supervise", "--no-supervise"], "--supervise and --no-supervise are both given"),
     ],
 )
 def test_usage_is_refused_in_a_sentence(more: list[str], sentence: str) -> None:

@@ -10,8 +10,11 @@ import pytest
 
 from phfs.cli.checks import Machine, check, this_machine
 from phfs.config import MountConfig
+from phfs.config.defaults import memory_limit
 from phfs.errors import ConfigError, MountError
 from phfs.system.mounts import is_mounted
+
+MIB = 1024**2
 
 
 @pytest.fixture
@@ -26,6 +29,9 @@ def machine(tmp_path: Path) -> Machine:
         mount_table=tmp_path / "mountinfo",
         is_root=False,
         fusermount="/usr/bin/fusermount3",
+        memory=8_192 * MIB,
+        memory_allowed=None,
+        descriptors=1_024,
     )
 
 
@@ -169,3 +175,48 @@ def test_a_descriptor_that_is_not_of_fuse(
 
 def test_nothing_was_in_the_way_is_nothing_to_tell(machine: Machine, config: MountConfig) -> None:
     assert check(config, machine) == []
+
+
+# -- memory and open files -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("limit", "memory", "allowed", "words"),
+    [
+        (8_192, 8_192, None, "--memory-limit 8192 .*this machine has 8192 MiB.*at most 8092"),
+        (413, 8_192, 512, "--memory-limit 413 .*container may use 512 MiB.*at most 412"),
+        (1_024, 1_024, 4_096, "--memory-limit 1024 .*this machine has 1024 MiB.*at most 924"),
+        (65, 8_192, 128, "--memory-limit 65 .*at most 64"),
+    ],
+)
+def test_more_memory_than_there_is(
+    machine: Machine,
+    config: MountConfig,
+    limit: int,
+    memory: int,
+    allowed: int | None,
+    words: str,
+) -> None:
+    bytes_allowed = None if allowed is None else allowed * MIB
+    machine = replace(machine, memory=memory * MIB, memory_allowed=bytes_allowed)
+    most = int(words.rpartition(" ")[2])
+    check(replace(config, memory_limit=most * MIB), machine)
+    with pytest.raises(ConfigError, match=words):
+        check(replace(config, memory_limit=limit * MIB), machine)
+
+
+@pytest.mark.parametrize("allowed", [40, 64, 128, 319, 600])
+def test_what_is_taken_by_default_is_never_refused(
+    machine: Machine, config: MountConfig, allowed: int
+) -> None:
+    limit = memory_limit(allowed * MIB)
+    check(replace(config, memory_limit=limit), replace(machine, memory_allowed=allowed * MIB))
+    usual = replace(machine, memory=256 * MIB)
+    check(replace(config, memory_limit=memory_limit(None)), usual)
+
+
+def test_too_few_open_files(machine: Machine, config: MountConfig) -> None:
+    for enough in (256, None):
+        check(config, replace(machine, descriptors=enough))
+    with pytest.raises(MountError, match=r"may have 255 files open .*needs 256: raise the hard"):
+        check(config, replace(machine, descriptors=255))

@@ -57,7 +57,7 @@ def test_version_and_help(command: str) -> None:
         ("phfs", "bench", 2, "DIR is missing: give a directory inside a mount of PHFS."),
         ("phfs", "bench /nowhere", 1, "/nowhere is not a directory."),
         ("phfs", "bench /proc", 1, "/proc is not inside a mount of PHFS."),
-        ("phfs", "bench / --rounds 0", 2, "--rounds needs a value: give a whole number from 1"),
+        ("phfs", "bench / --rounds 0", 2, "--rounds '0' is wrong: give a whole number from 1"),
         ("phfs", "bench / --scenario", 2, "--scenario needs a value: give the name of a scenario"),
         ("phfs", "bench / --scenario lz-l", 2, "There is no scenario 'lz-l'; is ls-l meant?"),
         ("phfs", "bench / --scenario xyz", 2, "There is no scenario 'xyz': --list shows"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from phfs.cli.mount import outcome
@@ -48,3 +51,21 @@ def test_a_defect_is_told_and_logged_whole(caplog: pytest.LogCaptureFixture) -> 
     assert code == 1
     assert "ZeroDivisionError('division by zero')" in sentence
     assert "Traceback" in caplog.text
+
+
+def test_the_process_that_serves_may_open_all_the_files_it_may_come_to_have() -> None:
+    script = """
+import resource, sys, types
+hard = min(300, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+from phfs.cli import mount
+def run(*_):
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
+    return 42
+sys.modules["phfs.mount"] = types.SimpleNamespace(run=run)
+sys.exit(mount._run(None, None, None))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=50, check=False
+    )
+    assert (done.returncode, done.stderr) == (42, "")

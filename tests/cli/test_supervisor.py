@@ -223,6 +223,27 @@ def test_a_second_signal_is_a_hurry(tmp_path: Path) -> None:
     assert watched.end()[0] == 3
 
 
+def test_signals_without_end_do_not_put_the_end_off(tmp_path: Path) -> None:
+    serve = """
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    ready()
+    time.sleep(60)
+    return 0, ""
+    """
+    watched = Watched(tmp_path, serve, seconds=0.3)
+    watched.wait_for("ready")
+    give_up = time.monotonic() + PATIENCE
+    while watched.process.poll() is None and time.monotonic() < give_up:
+        watched.process.send_signal(signal.SIGTERM)
+        time.sleep(0.02)
+    ended = watched.process.poll() is not None
+    if not ended:
+        watched.process.kill()
+    code, _, _ = watched.end()
+    assert ended, "each signal gave it more time"
+    assert code in (3, -signal.SIGTERM), "the last signal may meet it on its way out"
+
+
 def test_a_signal_while_nothing_is_served(tmp_path: Path) -> None:
     serve = "ready() if number == 0 else None; return 1, 'Not now.'"
     watched = Watched(tmp_path, serve, waits=(60.0, 60.0))

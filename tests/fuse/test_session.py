@@ -94,3 +94,40 @@ time.sleep(60)
     )
     assert done.returncode == 3
     assert "/nowhere did not end in time" in done.stderr
+
+
+def test_what_is_lost_by_a_forced_end_is_named_and_signals_do_not_put_it_off() -> None:
+    script = """
+import time
+from pathlib import Path
+from phfs.fuse.session import MountOptions, Session
+session = Session(MountOptions(Path("/nowhere"), "s3://bucket/"))
+session._unsaved = lambda: {"/b", "/a"}
+session._bound(0.5)
+begun = time.monotonic()
+while time.monotonic() < begun + 30:
+    session._bound(0.5)
+    time.sleep(0.02)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=50, check=False
+    )
+    assert done.returncode == 3, "each signal gave it more time"
+    named = [line for line in done.stderr.splitlines() if "was not saved" in line]
+    assert [line.split()[0] for line in named] == ["/a", "/b"]
+
+
+def test_an_end_that_cannot_even_name_what_is_lost_comes() -> None:
+    script = """
+import time
+from pathlib import Path
+from phfs.fuse.session import MountOptions, Session
+session = Session(MountOptions(Path("/nowhere"), "s3://bucket/"))
+session._unsaved = lambda: 1 / 0
+session._bound(0.05)
+time.sleep(60)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=50, check=False
+    )
+    assert done.returncode == 3

@@ -94,6 +94,8 @@ class Mount:
         self._locks = Locks()
         self._changing = self._changed = 0
         self._writing: list[OpenFile] = []
+        self._written: dict[str, float] = {}
+        """Until when a file that was written here had this path."""
 
     def _oldest(self, path: str, begun: float) -> float:
         """The moment that an answer of a call begun then may tell of."""
@@ -101,7 +103,9 @@ class Mount:
         done = self._done.get(path)
         if done is None or done.ended < oldest:
             return oldest
-        return done.begun if done.sure else min(done.begun, oldest)
+        # One that ended while the call was under way need not be in its answer.
+        known = done.sure and done.ended < begun
+        return done.begun if known else min(done.begun, oldest)
 
     def _true(self, path: str, begun: float, answer: bytes | int | None) -> bool:
         """Whether a content, a size, or that there is nothing, was true."""
@@ -134,6 +138,7 @@ class Mount:
                 continue
             self._writing.append(file)
             changed = self._changed
+            self._written[path] = trio.current_time()
             try:
                 for start in range(0, len(data), 800):
                     await file.write(data[start : start + 800])
@@ -150,6 +155,8 @@ class Mount:
             except FileError:
                 continue
             finally:
+                for at in (path, self.volume.fs.path_of(file.ino)[1:]):
+                    self._written[at] = trio.current_time()
                 await file.release()
                 self._writing.remove(file)
 
@@ -171,7 +178,7 @@ class Mount:
                 continue
             finally:
                 await file.close()
-            if not skip and not self._written_here(path):
+            if not skip and not self._written_here(path, begun):
                 data = b"".join(pieces)
                 assert self._true(path, begun, data), f"{path} has no such content: {data[:9]!r}"
 
@@ -183,7 +190,7 @@ class Mount:
             with suppress(NotFound):
                 async with self.volume.found(path) as stat:
                     answer = stat.size
-            if not skip and not self._written_here(path):
+            if not skip and not self._written_here(path, begun):
                 assert self._true(path, begun, answer), f"{path} has no size {answer}"
 
     async def lister(self, directory: str, rounds: int) -> None:
@@ -196,13 +203,16 @@ class Mount:
                 found = await self.volume.listdir(directory)
             except NotFound:
                 found = {}
-            for path in paths - skip - {path for path in paths if self._written_here(path)}:
+            for path in paths - skip - {one for one in paths if self._written_here(one, begun)}:
                 stat = found.get(path.rpartition("/")[2])
                 answer = None if stat is None else stat.size
                 assert self._true(path, begun, answer), f"{path} has no size {answer} in a listing"
 
-    def _written_here(self, path: str) -> bool:
-        """Of a file that is being written here the length is the writer's."""
+    def _written_here(self, path: str, since: float = float("inf")) -> bool:
+        """Of a file that is being written here, or was since a moment, the length is the writer's,
+        also if it could not be stored."""
+        if self._written.get(path, float("-inf")) >= since:
+            return True
         return any(self.volume.fs.path_of(file.ino) == f"/{path}" for file in self._writing)
 
 

@@ -8,6 +8,7 @@ import os
 import select
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -238,6 +239,48 @@ def test_a_process_that_does_nothing_any_more_is_ended(mount_with: MountWith) ->
     ended(mount, UNSAVED)
     assert "did not end in time" in mount.log
     mount.stop(code=UNSAVED)
+
+
+HANGS = """
+import sys, time
+from phfs.cli.mount import main
+from phfs.vfs.ending import Ending
+
+async def hang(self):
+    time.sleep(300)
+
+Ending.settle = hang
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_an_end_that_is_forced_names_what_is_lost(mount_with: MountWith, tmp_path: Path) -> None:
+    """Its loop runs no more, but a thread does."""
+    beside, path = mount_with(), tmp_path / "hangs"
+    path.mkdir()
+    words: list[str | Path] = [beside.bucket, path, f"--group={beside.place.group}"]
+    with subprocess.Popen(
+        [
+            *(sys.executable, "-c", HANGS, *words, f"--state-dir={tmp_path / 'state'}"),
+            *("--foreground", "--no-supervise", "--drain-seconds=0.5"),
+        ],
+        env=beside.environ,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            wait_until(lambda: is_mounted(path) or process.poll() is not None)
+            writer = (path / "lost").open("wb", buffering=0)
+            writer.write(b"text")
+            process.send_signal(signal.SIGTERM)
+            _, said = process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
+            end_mounts(path)
+    with pytest.raises(OSError):
+        writer.close()
+    assert process.returncode == UNSAVED, said
+    assert "/lost was not saved: the mount was ended before it was closed" in said
 
 
 def test_in_the_background_the_log_names_them(mount_with: MountWith, tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_a_read_and_a_small_file_are_taken_apart(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "arguments", "sentence"),
     [
-        ("bench.growth", ["--only=everything"], "--only needs a value"),
+        ("bench.growth", ["--only=everything"], "--only 'everything' is wrong"),
         ("bench.growth", ["--docs"], "--docs needs a whole run"),
         ("bench.anatomy", ["--docs"], "--docs needs a whole run"),
     ],

@@ -163,9 +163,9 @@ def test_wrong_orders_are_one_sentence(minio: MinioServer) -> None:
         (["b", "--group=a/b"], "--group 'a/b' is wrong"),
         (["b", "--group=*"], "No policy can be made for s3://b/groups/*/"),
         (["b", "--group=g", "--user", "--service-account"], "--user and --service-account"),
-        (["b", "--group=g", "--lifecycle-days=-1"], "--lifecycle-days needs a value"),
-        (["b", "--group=g", "--format=xml"], "--format needs a value: give env, aws or secret"),
-        (["b", "--group=g", "--access-key=a b"], "--access-key needs a value"),
+        (["b", "--group=g", "--lifecycle-days=-1"], "--lifecycle-days '-1' is wrong: give"),
+        (["b", "--group=g", "--format=xml"], "--format 'xml' is wrong: give env, aws or secret"),
+        (["b", "--group=g", "--access-key=a b"], "--access-key 'a b' is wrong: give"),
         (
             ["b", "--group=g", "--service-account", f"--access-key={'a' * 21}"],
             "--access-key 'aaaaaaaaaaaaaaaaaaaaa' is too long",

@@ -230,7 +230,7 @@ def reads(path: Path, body: bytes) -> bool:
 
 def test_the_store_goes_and_comes_back(radosgw: RadosGateway, s3: S3Client, tmp_path: Path) -> None:
     made = Mounted(
-        place(radosgw), s3, tmp_path, ["--metadata-ttl=0", "--retry-deadline=2", "--timeout=2"]
+        place(radosgw), s3, tmp_path, ["--metadata-ttl=0", "--retry-deadline=5", "--timeout=5"]
     )
     try:
         poll_until(lambda: writes(made.path / "file", b"before"), 60, lambda: f"{made.errors()}")

@@ -129,7 +129,7 @@ def wait_for_request(pid: int) -> None:
 
 
 def test_it_is_served_again_without_its_store(mount_with: MountWith, minio: MinioServer) -> None:
-    mount = mount_with("--supervise", "--metadata-ttl=0", "--retry-deadline=0.5", "--timeout=0.5")
+    mount = mount_with("--supervise", "--metadata-ttl=0", "--retry-deadline=5", "--timeout=5")
     mount.put("a", b"text")
     with stopped(minio):
         kill(mount)
@@ -144,6 +144,8 @@ def test_it_is_served_again_without_its_store(mount_with: MountWith, minio: Mini
             break
         except OSError:
             time.sleep(0.05)
+    else:
+        raise AssertionError(mount.log)
 
 
 def test_uploads_the_dead_left_are_aborted(mount_with: MountWith) -> None:

@@ -140,7 +140,7 @@ def test_a_store_that_dies_half_way(mount_with: MountWith, tmp_path: Path) -> No
     try:
         keys = Keys(server.access_key, server.secret_key)
         place = Place(server.endpoint_url, server.bucket, "lab", keys)
-        mount = mount_with("--timeout=1", "--retry-deadline=2", "--metadata-ttl=0", place=place)
+        mount = mount_with("--timeout=5", "--retry-deadline=5", "--metadata-ttl=0", place=place)
         mount.s3 = s3_client(server.endpoint_url, server.access_key, server.secret_key)
         job = tmp_path / "job"
         (job / "artifacts").mkdir(parents=True)
@@ -210,8 +210,9 @@ def test_wrong_calls_are_refused_in_one_sentence(sweeper: Sweeper) -> None:
     for options, code, words in (
         ([], 2, "BUCKET is missing"),
         (["b", "--group", "a/b"], 2, "'a/b' cannot be a group"),
-        (["b", "--now", "soon"], 2, "--now needs a value"),
-        (["no-such-bucket-here"], 1, "no-such-bucket-here"),
+        (["b", "--now", "soon"], 2, "--now 'soon' is wrong: give a time in seconds"),
+        (["no-such-bucket-here"], 1, "no bucket 'no-such-bucket-here' at http://"),
+        (["no-such-bucket-here"], 1, "Check the bucket's name and --endpoint-url."),
     ):
         ended = sweeper.call(*options, code=code)
         assert words in ended.stderr

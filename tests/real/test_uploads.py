@@ -146,7 +146,11 @@ def test_keys_of_a_group_see_what_stands_in_the_journals(member: Caller) -> None
         (["list"], 2, "BUCKET is missing"),
         (["list", "b"], 2, "Neither --group nor --prefix is given"),
         (["list", "b", "--group=g", "--all"], 2, "leave KEY, ID and --all to abort"),
-        (["list", "b", "--group=g", "--older-than=soon"], 2, "--older-than needs a value"),
+        (
+            ["list", "b", "--group=g", "--older-than=soon"],
+            2,
+            "--older-than 'soon' is wrong: give a number",
+        ),
     ],
 )
 def test_what_is_wrong_is_one_sentence(words: list[str], code: int, sentence: str) -> None:
@@ -162,4 +166,19 @@ def test_a_bucket_that_is_not_there(administrator: Caller, minio: MinioServer) -
     administrator._place = administrator._place._replace(bucket="no-such-bucket")
     done = administrator.call("list")
     assert done.returncode == 1
-    assert "NoSuchBucket" in done.stderr
+    assert "There is no bucket 'no-such-bucket' at http://" in done.stderr
+    assert "--endpoint-url" in done.stderr
+
+
+def test_wrong_keys_and_places_are_refused_as_by_a_mount(administrator: Caller) -> None:
+    for name, value, words in (
+        ("PHFS_SECRET_ACCESS_KEY", "wrong-wrong", ("refuses the keys", "Check the access key")),
+        ("PHFS_ENDPOINT_URL", "http://127.0.0.1:1", ("the connection failed", "--endpoint-url")),
+    ):
+        right = administrator._environ
+        administrator._environ = {**right, name: value}
+        done = administrator.call("list")
+        administrator._environ = right
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+        for word in words:
+            assert word in done.stderr

@@ -132,6 +132,28 @@ def test_no_keys_at_first(tmp_path: Path, content: str | None) -> None:
     assert refused.value.__cause__ is None
 
 
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("no ini file", "it is not in the format of ~/.aws/credentials"),
+        ("[default]\naws_access_key_id = a\n", "under [default] one of the pair is missing"),
+    ],
+)
+def test_what_is_no_file_of_keys_gets_our_advice(tmp_path: Path, content: str, why: str) -> None:
+    file = tmp_path / "keys"
+    file.write_text(content)
+    with pytest.raises(ConfigError) as refused:
+        FileCredentials(file)
+    assert refused.value.why == f"The keys in {file} cannot be used: {why}."
+    assert refused.value.advice.startswith("Write a line [default]")
+
+
+def test_who_may_not_read_the_keys_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        FileCredentials(tmp_path / "none")
+    assert f"user {os.geteuid()}, as whom this process runs" in refused.value.advice
+
+
 def test_a_directory_is_no_file_of_keys(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Is a directory"):
         FileCredentials(tmp_path)

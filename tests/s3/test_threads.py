@@ -80,12 +80,12 @@ async def test_a_small_request_keeps_nobody_waiting() -> None:
 async def test_a_cancelled_thread_lets_go_of_the_buffer() -> None:
     release = threading.Event()
     sink = BytesSink(SIZE)
-    with RawServer(stopping(1000, release)) as server, opened(server, timeout=20) as store:
+    with RawServer(stopping(1000, release)) as server, opened(server, timeout=30) as store:
         started = time.monotonic()
         with trio.move_on_after(0.2) as scope:
             await store.get("a", ByteRange(0, SIZE), sink, if_match=ETag(ETAG))
         assert scope.cancelled_caught
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 10
         release.set()
     assert bytes(sink.buffer[1000:]) == bytes(SIZE - 1000)
 
@@ -117,7 +117,7 @@ async def test_what_is_awaited_is_told_exactly() -> None:
 async def test_a_sink_nobody_wants_ends_a_stalled_thread() -> None:
     release = threading.Event()
     sink = BytesSink(SIZE)
-    with RawServer(stopping(1000, release)) as server, opened(server, timeout=20) as store:
+    with RawServer(stopping(1000, release)) as server, opened(server, timeout=30) as store:
         started = time.monotonic()
         async with trio.open_nursery() as nursery:
 
@@ -128,7 +128,7 @@ async def test_a_sink_nobody_wants_ends_a_stalled_thread() -> None:
             nursery.start_soon(get)
             await trio.sleep(0.1)
             sink.cancelled = True
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 10
         release.set()
 
 
@@ -156,7 +156,7 @@ async def test_a_silent_thread_times_out() -> None:
         started = time.monotonic()
         with pytest.raises(TimedOut, match="silent"):
             await store.get("a", ByteRange(0, SIZE), BytesSink(SIZE), if_match=ETag(ETAG))
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 10
         release.set()
 
 

@@ -137,6 +137,8 @@ async def test_what_nobody_closes_is_named_and_its_upload_aborted(
         await volume.unlink("unlinked")
         await wait_all_tasks_blocked()
         assert memory.uploads
+        asked = await trio.to_thread.run_sync(volume.fs.ending.outstanding)
+        assert asked == {"/small", "/large"}, "what is lost if the end is forced now"
         with trio.move_on_after(SECONDS):
             await volume.fs.ending.settle()
     assert volume.fs.ending.unsaved == {"/small", "/large"}
@@ -153,6 +155,7 @@ async def test_what_the_store_refuses_at_the_end_is_named(
         await volume.create("new", EXCLUSIVE)
         faulty.fail(ConnectionFailed("broken"), kind="put", times=math.inf)
     assert volume.fs.ending.unsaved == {"/cut", "/new"}
+    assert volume.fs.ending.outstanding() == {"/cut", "/new"}
     assert contents(memory) == {"cut": b"old"}
 
 
