@@ -31,18 +31,26 @@ ENDED = "/pod/end/ended"
 START_SECONDS = 300
 """A volume is waited for a minute; the image's first start on a busy node takes some, too."""
 
+MEMORY = 256
+"""MiB the container may have, if the document does not ask for more: PHFS takes half of it."""
+
+REST = 128
+"""MiB beside the data of PHFS's open files: programs, listings, git."""
+
 MOST_NAME = 63
 
 
 @dataclass(frozen=True)
 class Container:
-    """Of one pod. ``document``: the name of the Secret with the document."""
+    """Of one pod. ``document``: the name of the Secret with the document. ``memory``: the limit,
+    in MiB."""
 
     plan: Plan
     image: str
     port: int
     drain: int
     document: str
+    memory: int = MEMORY
 
     def native(self) -> Manifest:
         """An init container that stays: it starts before the others and ends after them."""
@@ -55,7 +63,7 @@ class Container:
                 "timeoutSeconds": 10,
                 "failureThreshold": START_SECONDS,
             },
-            **self._probes(),
+            **self._readiness(),
         }
 
     def classic(self, *, until_ended: bool) -> Manifest:
@@ -64,7 +72,7 @@ class Container:
         if until_ended:
             base["command"].append(f"--until={ENDED}")
             base["volumeMounts"].append({"name": "phfs-end", "mountPath": ENDED.rpartition("/")[0]})
-        return {**base, **self._probes()}
+        return {**base, **self._readiness()}
 
     def volumes(self, *, until_ended: bool) -> Iterator[Manifest]:
         """All that the pod needs for it."""
@@ -96,7 +104,7 @@ class Container:
             "ports": [{"name": "phfs-health", "containerPort": self.port}],
             "resources": {
                 "requests": {"cpu": "50m", "memory": "64Mi"},
-                "limits": {"memory": "256Mi"},
+                "limits": {"memory": f"{self.memory}Mi"},
             },
             # Kubernetes lets only privileged containers mount for others.
             "securityContext": {
@@ -119,17 +127,15 @@ class Container:
             ],
         }
 
-    def _probes(self) -> Manifest:
-        def asked(path: str) -> Manifest:
-            return {
-                "httpGet": {"path": path, "port": self.port},
+    def _readiness(self) -> Manifest:
+        # No livenessProbe: the kubelet would end the sidecar in order, which takes all mounts
+        # down, and a main container that runs on has bound the old ones for good.
+        return {
+            "readinessProbe": {
+                "httpGet": {"path": "/readyz", "port": self.port},
                 "periodSeconds": 10,
                 "timeoutSeconds": 5,
             }
-
-        return {
-            "readinessProbe": asked("/readyz"),
-            "livenessProbe": {**asked("/healthz"), "failureThreshold": 6},
         }
 
 

@@ -151,11 +151,19 @@ def _claim(name: str) -> Claim:
 
 
 def _export(server: str | None, path: str | None) -> Export:
+    wrong = []
     if not server:
-        raise _Wrong("spec.nfs.server is missing")
-    if not _SERVER.fullmatch(server):
-        raise _Wrong("spec.nfs.server is no host name or address")
-    return Export(server, _absolute("spec.nfs.path", path))
+        wrong.append("spec.nfs.server is missing")
+    elif not _SERVER.fullmatch(server):
+        wrong.append("spec.nfs.server is no host name or address")
+    try:
+        directory = _absolute("spec.nfs.path", path)
+    except _Wrong as error:
+        wrong.append(str(error))
+    if wrong:
+        raise _Wrong(", and ".join(wrong))
+    assert server
+    return Export(server, directory)
 
 
 def _clone(url: str | None, secret: str | None) -> Clone:

@@ -32,7 +32,11 @@ OBJECT_NAME = kinds.matching(
 )
 """How Kubernetes names objects (RFC 1123 subdomain)."""
 
-USER = kinds.matching(r"[^\x00-\x1f\x7f]{1,256}", "a name without control characters", "USER")
+USER = kinds.matching(
+    r"[^\x00-\x1f\x7f]{1,256}",
+    "a name, which must not be empty, without control characters and of at most 256 characters",
+    "USER",
+)
 GROUP_ID = kinds.matching(
     r"[^\x00-\x1f\x7f]{0,256}", "an identifier without control characters", "ID"
 )

@@ -6,10 +6,12 @@ what asks a mount may hang. Knows of the sidecar what its state file says. Start
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -20,11 +22,13 @@ from phfs.sidecar.phfsmount import status_of
 from phfs.system import privileges
 from phfs.system.privileges import Identity
 
+log = logging.getLogger(__name__)
+
 ANSWER_SECONDS = 2.0
 """How long the mount is waited for; without its answer the metrics are those of the volumes."""
 
 MOST_REQUESTS = 16
-"""At once; more are closed."""
+"""At once; for one more, the connection is closed that has been open longest without a request."""
 
 REQUEST_SECONDS = 10.0
 
@@ -52,6 +56,8 @@ def start(listening: socket.socket, private: Path, mount: Path | None, identity:
         return process
     code = 1
     try:
+        # It may be forked from a loop, which is told of signals by a descriptor.
+        signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         privileges.name_process("phfs-health")
@@ -62,6 +68,47 @@ def start(listening: socket.socket, private: Path, mount: Path | None, identity:
         code = 0
     finally:
         os._exit(code)
+
+
+class Port:
+    """The process that serves the socket, started again when it has died."""
+
+    def __init__(
+        self, listening: socket.socket, private: Path, mount: Path | None, identity: Identity
+    ) -> None:
+        self._listening = listening
+        self._private = private
+        self._mount = mount
+        self._identity = identity
+        self.process: int | None = None
+        """Its number; None before the first ``keep``."""
+
+    @property
+    def number(self) -> int:
+        """The port's."""
+        return int(self._listening.getsockname()[1])
+
+    def keep(self) -> None:
+        """Start the process unless it runs. Raises ``OSError``."""
+        if self.process is not None:
+            try:
+                ended, status = os.waitpid(self.process, os.WNOHANG)
+            except ChildProcessError:
+                ended, status = self.process, 0  # somebody else has waited for it
+            if not ended:
+                return
+            code = os.waitstatus_to_exitcode(status)
+            log.warning("what answers the health port has ended (%d); it is started again", code)
+        self.process = None
+        self.process = start(self._listening, self._private, self._mount, self._identity)
+
+    def close(self) -> None:
+        """End the process, and answer nobody any more."""
+        self._listening.close()
+        if self.process is not None:
+            with suppress(OSError):
+                os.kill(self.process, signal.SIGKILL)
+                os.waitpid(self.process, 0)
 
 
 class Mount:
@@ -121,19 +168,34 @@ class _Server(ThreadingHTTPServer):
         self.socket = listening
         self.private = private
         self.mount = Mount(mount)
-        self._places = threading.BoundedSemaphore(MOST_REQUESTS)
+        self._open: dict[socket.socket, bool] = {}
+        """In the order in which they came; whether their request is being worked on."""
+        self._lock = threading.Lock()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        if not self._places.acquire(blocking=False):
-            self.shutdown_request(request)
-            return
+        with self._lock:
+            if len(self._open) >= MOST_REQUESTS:
+                idle = (one for one, is_busy in self._open.items() if not is_busy)
+                oldest = next(idle, next(iter(self._open)))
+                del self._open[oldest]
+                # Its thread sees the end of the connection, and closes it.
+                with suppress(OSError):
+                    oldest.shutdown(socket.SHUT_RDWR)
+            self._open[request] = False
         super().process_request(request, client_address)
+
+    def work_on(self, request: socket.socket, *, is_busy: bool) -> None:
+        """A connection has sent its request, or its answer is known."""
+        with self._lock:
+            if request in self._open:
+                self._open[request] = is_busy
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._places.release()
+            with self._lock:
+                self._open.pop(request, None)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Whoever asks may go away."""
@@ -145,9 +207,11 @@ class _Handler(BaseHTTPRequestHandler):
     server_version, sys_version = "phfs", ""
 
     def do_GET(self) -> None:
+        self.server.work_on(self.connection, is_busy=True)
         code, kind, content = answer(
             self.path.partition("?")[0], self.server.private, self.server.mount
         )
+        self.server.work_on(self.connection, is_busy=False)
         self.send_response(code)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))

@@ -55,6 +55,7 @@ def home_of(document: Document, group_directory: str | None) -> Home:
         home = _empty(place)
     elif what.safe_mode:
         home = _empty(place)
+        home.why = "An empty directory, as it is in safe mode."
         home.taken["user"] = "the user's volume"
     else:
         assert what.home_claim is not None
@@ -62,6 +63,7 @@ def home_of(document: Document, group_directory: str | None) -> Home:
             place=place, pieces=pieces.claimed("home", "user", what.home_claim, place, "home")
         )
     if what.kind == "notebook" and what.home_claim is None:
+        home.why = home.why or "An empty directory: no volume of the user's is named."
         home.notes.append(
             "There is no what.homeClaim: what is written to the home directory is lost at the end."
         )

@@ -21,7 +21,7 @@ from pathlib import Path
 import trio
 
 from phfs.errors import VolumeError
-from phfs.sidecar import programs, said
+from phfs.sidecar import forked, placing, programs, said
 from phfs.sidecar.nfswords import AGAIN, is_path_missing, may_be_older, refused, silent
 from phfs.sidecar.steps import MountNfs
 from phfs.system.mounts import mounts_at
@@ -69,6 +69,7 @@ async def mount_nfs(step: MountNfs, root: Path, seconds: float = MOUNT_SECONDS) 
     """Mount a volume, unless it is; it shows in a running pod, too. Raises ``VolumeError``."""
     if is_in_place(step, root):
         return
+    await _refuse_to_hide(step, root, seconds)
     give_up = trio.current_time() + seconds
     said_first = await _attempt(step, root, "nfsvers=4", seconds)
     if is_in_place(step, root):
@@ -84,6 +85,23 @@ async def mount_nfs(step: MountNfs, root: Path, seconds: float = MOUNT_SECONDS) 
     if said_first is None:
         raise silent(exported(step), seconds)
     raise refused(exported(step), said_first)
+
+
+async def _refuse_to_hide(step: MountNfs, root: Path, seconds: float) -> None:
+    if mounts_at(root / step.path):
+        return
+
+    def look() -> None:
+        with placing.opened(root, step.path) as place:
+            placing.refuse_to_hide(place)
+
+    what = f"Looking at the place of {exported(step)}"
+    try:
+        await forked.call(look, seconds, what)
+    except FileNotFoundError:
+        return  # mount.nfs says so
+    except OSError as error:
+        raise VolumeError(f"{what} failed: {error.strerror}.") from None
 
 
 async def _attempt(step: MountNfs, root: Path, version: str, seconds: float) -> str | None:

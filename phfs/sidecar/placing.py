@@ -21,6 +21,9 @@ from phfs.system.privileges import Identity, acting_as
 
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
+_DEEPEST = 16
+"""Directories in directories that are looked at; what is deeper counts as files."""
+
 OURS = ("/datasets/", "/gitsync/", "/phfs/", "/project/")
 """Where in the main container nothing is but what the sidecar has put there."""
 
@@ -97,6 +100,7 @@ def bind(root: Path, step: Bind, stage: Path) -> None:
         for _ in mounts.mounts_at(root / step.path):
             binds.unmount(root / step.path)
         with opened(root, step.path) as target:
+            refuse_to_hide(target)
             binds.bind(source, target, stage, read_only=step.read_only)
     finally:
         os.close(source)
@@ -110,6 +114,56 @@ def _is_shown(source: int, target: int, *, read_only: bool) -> bool:
     return (
         os.path.samestat(os.fstat(source), os.fstat(target))
         and flags & (os.ST_NOSUID | os.ST_NODEV | os.ST_RDONLY) == wanted
+    )
+
+
+def refuse_to_hide(place: int) -> None:
+    """Nothing may be mounted upon files that were written while their volume was not there.
+
+    ``place`` is a descriptor of the bare directory. Empty directories are no loss, and container
+    runtimes make them to mount at. Raises ``VolumeError`` if there is anything else.
+    """
+    if _holds_files(place, _DEEPEST):
+        raise VolumeError(
+            "In its place in the pod are files that were written while it was not there, and that "
+            "it would hide.",
+            "Move them away from the path it is shown at; it comes by itself then.",
+        )
+
+
+def _holds_files(place: int, deepest: int) -> bool:
+    here = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=place)
+    try:
+        with os.scandir(here) as entries:
+            for entry in entries:
+                if not deepest or not entry.is_dir(follow_symlinks=False):
+                    return True
+                inner = os.open(entry.name, _DIRECTORY, dir_fd=here)
+                try:
+                    if _holds_files(inner, deepest - 1):
+                        return True
+                finally:
+                    os.close(inner)
+    finally:
+        os.close(here)
+    return False
+
+
+def not_shown(source: str) -> str:
+    """What a bind of ``source`` leaves out, one sentence; empty if it shows everything.
+
+    By the kernel's table: no server is asked. Raises ``OSError``.
+    """
+    above = Path(source)
+    names = {
+        str(one.path.relative_to(above)) for one in mounts.all_mounts() if above in one.path.parents
+    }
+    if not names:
+        return ""
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return (
+        f"What is mounted below it is not shown: {', '.join(sorted(names)[:5])}{more}. What is "
+        "written there goes to the directory underneath."
     )
 
 

@@ -259,6 +259,8 @@ class _Draft:
         """Paths that the user may write at, the home directory first."""
         if self.home.place is not None:
             yield self.home.place.path
+            below = f"{self.home.place.path}/"
+            yield from (one.path for one in self.home.pieces.inside if one.path.startswith(below))
         if self.allowed.phfs.state is State.RW:
             yield "/phfs"
         yield from (f"/project/{one.directory}" for one in self.groups if one.is_in)

@@ -16,10 +16,10 @@ from typing import Any
 from phfs.errors import DocumentError
 from phfs.sidecar import manifests, wrapping
 from phfs.sidecar.access import unknown_roles
-from phfs.sidecar.container import DOCUMENT, Container, main_mounts
+from phfs.sidecar.container import DOCUMENT, MEMORY, REST, Container, main_mounts
 from phfs.sidecar.document import Document
 from phfs.sidecar.home import JOVYAN
-from phfs.sidecar.manifests import Found, Manifest, listed
+from phfs.sidecar.manifests import Found, Manifest, listed, mapped
 from phfs.sidecar.plan import Plan, plan
 from phfs.sidecar.reading import shown
 from phfs.sidecar.settings import Settings
@@ -27,7 +27,13 @@ from phfs.sidecar.settings import Settings
 RENDERED = "phfs/sidecar"
 """The annotation of a pod that has the sidecar; its value is the form."""
 
+KIND = "phfs/kind"
+"""The label with the pod's kind; docker/kubernetes/network.yaml selects pods by it."""
+
 PREFIX = "phfs-"
+
+MOST_SECRET = 1024**2
+"""Bytes of all values of a Secret together, as the API server counts them."""
 
 USUAL_GRACE = 30
 """Kubernetes' own: as long as the main containers may take before the sidecar is told to end."""
@@ -55,12 +61,15 @@ def render(document: Document, found: Found, choices: Choices) -> list[Manifest]
     planned = plan(document)
     names = _Names(found.name)
     _take_away(result)
-    problems = list(_problems(result, planned, choices))
+    secrets = list(_secrets(document, planned, names, result.namespace))
+    problems = [*_problems(result, planned, choices), *_too_large(*secrets)]
     if problems:
         raise DocumentError(f"The sidecar cannot be added to {found.name}:", problems)
-    _add(result, planned, choices, names, _drain(document))
+    drain, memory = _drain(document), _memory(document)
+    sidecar = Container(planned, choices.image, choices.port, drain, names.document, memory)
+    _add(result, planned, choices, names, sidecar)
     others = [one for one in result.manifests if not names.is_ours(one)]
-    return [*_secrets(document, planned, names, result.namespace), *others]
+    return [*secrets, *others]
 
 
 @dataclass(frozen=True)
@@ -113,6 +122,10 @@ def _drain(document: Document) -> int:
     return int(-(-float(given) // 1))
 
 
+def _memory(document: Document) -> int:
+    return max(MEMORY, int(document.store.options.get("memory-limit", 0)) + REST)
+
+
 # -- what an earlier rendering has added ---------------------------------------------------------
 
 
@@ -161,7 +174,10 @@ def _problems(found: Found, planned: Plan, choices: Choices) -> Iterator[str]:
             if _is_ours(one["name"]):
                 place = shown((*path, field, number, "name"))
                 yield f"{place}: {one['name']!r} is the sidecar's, as all that begins with {PREFIX}"
-    for number, container in enumerate(spec.get("containers") or ()):
+    if not spec.get("containers"):
+        yield f"{shown((*path, 'containers'))}: has none but the sidecar's; give the pod's own."
+        return
+    for number, container in enumerate(spec["containers"]):
         yield from _in_the_way(container, (*path, "containers", number), planned)
     if choices.classic and _ends(spec) and len(spec["containers"]) > 1:
         yield (
@@ -195,6 +211,21 @@ def _in_the_way(container: Manifest, path: tuple[Any, ...], planned: Plan) -> It
                 break
 
 
+def _too_large(document: Manifest, environment: Manifest) -> Iterator[str]:
+    for secret, advice in (
+        (environment, "Give the env volumes of the user's groups fewer or shorter variables."),
+        (document, "Give the user fewer groups, or the data volumes shorter fields."),
+    ):
+        size = sum(len(text.encode()) for text in secret["stringData"].values())
+        if size > MOST_SECRET:
+            yield (
+                f"the Secret {secret['metadata']['name']}: would have {size:,} bytes, more than "
+                f"the {MOST_SECRET:,} that Kubernetes takes. {advice}"
+            )
+            # The variables are in the document, too.
+            return
+
+
 def _ends(spec: Manifest) -> bool:
     return spec.get("restartPolicy") in ("Never", "OnFailure")
 
@@ -213,15 +244,14 @@ def _keeps_artifacts(planned: Plan) -> bool:
 # -- what is added -------------------------------------------------------------------------------
 
 
-def _add(found: Found, planned: Plan, choices: Choices, names: _Names, drain: int) -> None:
+def _add(found: Found, planned: Plan, choices: Choices, names: _Names, sidecar: Container) -> None:
     spec, ends = found.spec, _ends(found.spec)
-    metadata = found.template.setdefault("metadata", {})
-    if metadata.get("annotations") is None:
-        metadata["annotations"] = {}
-    metadata["annotations"][RENDERED] = "classic" if choices.classic else "native"
-    least = USUAL_GRACE + drain + MARGIN
+    metadata = mapped(found.template, "metadata")
+    mapped(metadata, "annotations")[RENDERED] = "classic" if choices.classic else "native"
+    mapped(metadata, "labels")[KIND] = planned.kind
+    least = USUAL_GRACE + sidecar.drain + MARGIN
     grace = spec.get("terminationGracePeriodSeconds")
-    spec["terminationGracePeriodSeconds"] = max(least, grace if isinstance(grace, int) else 0)
+    spec["terminationGracePeriodSeconds"] = max(least, grace or 0)
     for number, container in enumerate(spec["containers"]):
         if planned.kind == "job":
             container.setdefault("workingDir", JOVYAN)
@@ -231,7 +261,6 @@ def _add(found: Found, planned: Plan, choices: Choices, names: _Names, drain: in
             container["command"] = wrapping.keeping_artifacts(container["command"])
         if choices.classic:
             _wrap(container, spec.get("restartPolicy"), ends=ends)
-    sidecar = Container(planned, choices.image, choices.port, drain, names.document)
     listed(spec, "volumes").extend(sidecar.volumes(until_ended=choices.classic and ends))
     if choices.classic:
         spec["containers"].insert(0, sidecar.classic(until_ended=ends))

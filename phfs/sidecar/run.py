@@ -1,8 +1,9 @@
 """The running sidecar: everything put in place, watched, and taken down again.
 
 Owns the order of a run: what an earlier one has left, the tree, the volumes, the end. This process
-has every privilege and never reads what comes from a network: others do, without privileges. Called
-by the command ``run``.
+has every privilege and speaks to no server: others do, without privileges, but for mount.nfs, which
+only root can be. Of what they say it parses the output of git and mount.nfs, cut to a length, and
+the log and status of ``phfs-mount``. Called by the command ``run``.
 """
 
 from __future__ import annotations
@@ -65,19 +66,20 @@ def run(plan: Plan, settings: Settings) -> int:
     try:
         if settings.port is not None:
             listening = health.listen(settings.address, settings.port)
-            port = listening.getsockname()[1]
             path = settings.root / mounts[0].path if mounts else None
             asked_as = Identity(HEALTH, plan.owner.gid)
-            health.start(listening, settings.private, path, asked_as)
-            listening.close()
+            port = health.Port(listening, settings.private, path, asked_as)
+            port.keep()
         return trio.run(_Run(plan, settings, mounts, port).run)
     finally:
+        if port is not None:
+            port.close()
         os.close(held)
 
 
 class _Run:
     def __init__(
-        self, plan: Plan, settings: Settings, mounts: list[MountPhfs], port: int | None
+        self, plan: Plan, settings: Settings, mounts: list[MountPhfs], port: health.Port | None
     ) -> None:
         self._plan = plan
         self._settings = settings
@@ -160,6 +162,9 @@ class _Run:
         orphans = Orphans()
         while True:
             await trio.sleep(state.BEAT_SECONDS)
+            with suppress(OSError):
+                if self._port is not None:
+                    self._port.keep()
             orphans.reap()
             with suppress(OSError):
                 state.beat(self._settings.private)
@@ -176,7 +181,7 @@ class _Run:
                 self._settings.private,
                 [one.values() for one in standings],
                 self._board.waited_for,
-                self._port,
+                None if self._port is None else self._port.number,
                 is_ending=self._told.is_set(),
             )
             publishing.write_volumes(root, PUBLIC.tree, standings)

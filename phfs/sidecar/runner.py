@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from itertools import takewhile
 from typing import Any
 
 import trio
 
 from phfs.errors import VolumeError
-from phfs.sidecar import nfs, syncing
+from phfs.sidecar import nfs, placing, syncing
 from phfs.sidecar.applying import Applied, Applying
 from phfs.sidecar.board import Board
 from phfs.sidecar.jsonlog import about
@@ -23,7 +25,7 @@ from phfs.sidecar.outcome import Outcome
 from phfs.sidecar.phfsmount import PhfsMount
 from phfs.sidecar.plan import Plan
 from phfs.sidecar.settings import Settings, Timeline
-from phfs.sidecar.steps import MakeLink, MountNfs, MountPhfs, Step, SyncGit
+from phfs.sidecar.steps import Bind, MakeLink, MountNfs, MountPhfs, Step, SyncGit
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +48,7 @@ class Runner:
         self._phfs = phfs
         self._applying = Applying(plan, settings)
         self._waits = Timeline(first=settings.retry_seconds, longest=settings.longest_retry)
+        self._cloning = trio.CapacityLimiter(1)
         self._came = trio.Event()
         self._postponed: list[MakeLink] = []
         self._nursery: trio.Nursery
@@ -156,6 +159,9 @@ class Runner:
             raise VolumeError(f"{_NEEDS}{missing[0]}, which is not in place.", "")
         assert isinstance(step, Applied)
         await self._applying.apply(step)
+        if isinstance(step, Bind):
+            with suppress(OSError):
+                self._board.say(step.volume, [placing.not_shown(step.source)])
 
     async def _link(self, step: MakeLink, missing: Sequence[str] = ()) -> None:
         """Without its link a volume is in place all the same."""
@@ -184,10 +190,24 @@ class Runner:
                 private = settings.private / "keys" / "git" / step.volume.replace("/", "-")
                 private.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
                 return lambda report: syncing.keep_synced(
-                    step, settings.root, private, lambda one: report(_of_git(one))
-                )
+                    step, settings.root, private, lambda one: report(_of_git(one)),
+                    turn=partial(self.turn_to_clone, step.volume),
+                )  # fmt: skip
             case _:
                 return None
+
+    @asynccontextmanager
+    async def turn_to_clone(self, id_: str) -> AsyncIterator[None]:
+        """One git at a time: the sidecar's memory is not enough for several."""
+        waits = ["It waits until another git volume has been fetched."]
+        if not self._cloning.available_tokens:
+            self._board.say(id_, waits)
+        try:
+            async with self._cloning:
+                self._board.unsay(id_, waits)
+                yield
+        finally:
+            self._board.unsay(id_, waits)
 
     def _arrive(self, id_: str, outcome: Outcome) -> None:
         error = outcome.error

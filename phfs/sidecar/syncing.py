@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,9 @@ FIRST_WAIT = 5.0
 """Seconds after a first failure; then twice as long each time, up to the period."""
 
 LOOKED_AT_BYTES = 64 * 1024
+
+Turn = Callable[[], AbstractAsyncContextManager[None]]
+"""What is held while a commit is fetched and checked out, for which git may need much memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +62,7 @@ async def sync_once(
     *,
     identity: Identity | None = CLONER,
     bounds: Bounds | None = None,
+    turn: Turn = nullcontext,
 ) -> Synced:
     """Bring a volume up to date; nothing changes if it is.
 
@@ -66,7 +70,7 @@ async def sync_once(
     ``VolumeError``; what was shown before stays.
     """
     try:
-        return await _sync(step, root, private, identity, bounds or Bounds())
+        return await _sync(step, root, private, identity, bounds or Bounds(), turn)
     except OSError as error:
         where = error.filename or step.path
         raise VolumeError(
@@ -83,6 +87,7 @@ async def keep_synced(
     *,
     identity: Identity | None = CLONER,
     bounds: Bounds | None = None,
+    turn: Turn = nullcontext,
     first_wait: float = FIRST_WAIT,
 ) -> None:
     """Sync every period until cancelled, sooner after a failure; every outcome is reported."""
@@ -90,7 +95,7 @@ async def keep_synced(
     wait = first_wait
     while True:
         try:
-            last = await sync_once(step, root, private, identity=identity, bounds=bounds)
+            last = await sync_once(step, root, private, identity=identity, bounds=bounds, turn=turn)
         except VolumeError as error:
             last = Synced(
                 commit=_checkouts(step, root).current(), at=last.at, error=error, notes=last.notes
@@ -109,7 +114,12 @@ def _checkouts(step: SyncGit, root: Path) -> Checkouts:
 
 
 async def _sync(
-    step: SyncGit, root: Path, private: Path, identity: Identity | None, bounds: Bounds
+    step: SyncGit,
+    root: Path,
+    private: Path,
+    identity: Identity | None,
+    bounds: Bounds,
+    turn: Turn,
 ) -> Synced:
     checkouts = _checkouts(step, root)
     checkouts.open()
@@ -118,7 +128,7 @@ async def _sync(
     with access(step.repository.url, secret, private, identity) as reach:
         remote = Remote(step.repository, reach, identity, seconds=bounds.seconds, size=bounds.size)
         try:
-            commit = await _checked_out(step, checkouts, remote, identity)
+            commit = await _checked_out(step, checkouts, remote, identity, turn)
         except VolumeError:
             await checkouts.tidy()
             raise
@@ -129,7 +139,7 @@ async def _sync(
 
 
 async def _checked_out(
-    step: SyncGit, checkouts: Checkouts, remote: Remote, identity: Identity | None
+    step: SyncGit, checkouts: Checkouts, remote: Remote, identity: Identity | None, turn: Turn
 ) -> str:
     """The commit the reference is now, of which there is a checkout then."""
     reference = (step.repository.reference or "").lower()
@@ -148,9 +158,10 @@ async def _checked_out(
             f"{step.repository.shown} has no branch or tag {step.repository.reference}.",
             "Check what is behind '#' in the volume's URL.",
         )
-    new = checkouts.begin(identity)
-    commit = await remote.check_out(name, new)
-    checkouts.keep(new, commit)
+    async with turn():
+        new = checkouts.begin(identity)
+        commit = await remote.check_out(name, new)
+        checkouts.keep(new, commit)
     return commit
 
 

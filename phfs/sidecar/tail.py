@@ -1,4 +1,4 @@
-"""The log of a process that is started from here, passed on as it comes; its last sentence is kept.
+"""The log of a process that is started from here, passed on by lines; its last sentence is kept.
 
 Owns the reading of the pipe, so that the process never waits for a reader. Called by ``phfsmount``.
 """
@@ -12,7 +12,7 @@ import sys
 import trio
 
 LINE_BYTES = 64 * 1024
-"""What a line has more is passed on and not looked at."""
+"""What a line has more is left out."""
 
 
 class Tail:
@@ -28,13 +28,19 @@ class Tail:
         rest = b""
         async with trio.lowlevel.FdStream(os.dup(self._descriptor)) as stream:
             async for data in stream:
-                sys.stderr.write(data.decode(errors="replace"))
-                sys.stderr.flush()
                 *lines, rest = (rest + data).split(b"\n")
-                rest = rest[-LINE_BYTES:]
+                rest = rest[:LINE_BYTES]
                 for line in lines:
-                    self.sentence = sentence_of(line) or self.sentence
+                    self._take(line)
+        if rest:
+            self._take(rest)
         self.finished.set()
+
+    def _take(self, line: bytes) -> None:
+        # By one call, and whole: a line of our own must not get into the middle of it.
+        sys.stderr.write(line[:LINE_BYTES].decode(errors="replace") + "\n")
+        sys.stderr.flush()
+        self.sentence = sentence_of(line[:LINE_BYTES]) or self.sentence
 
 
 def sentence_of(line: bytes) -> str:

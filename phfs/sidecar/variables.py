@@ -14,6 +14,13 @@ from phfs.sidecar.document import Artifacts, Document
 
 _NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 
+RESERVED = re.compile(
+    r"(BASH|CHOWN|CONDA|DOCKER_STACKS|GCONV|GLIBC|GRANT|LD|MALLOC|NB|PHJOB|PRIMEHUB|S6|SUDO|XDG)_.*|"
+    r"JUPYTER.*|PYTHON.*|GROUP_ID|GROUP_NAME|ENV|HOME|IFS|PATH|SHELL|USER"
+)
+"""Start scripts, shells, loaders and interpreters act on these, some as root: an env volume, which
+whoever may write it has filled, sets none of them."""
+
 NOT_A_VARIABLE = "__typename"
 """What GraphQL leaves in objects."""
 
@@ -94,6 +101,12 @@ def of_volumes(
             for name, key in rank(volume, volumes[volume], notes[volume]):
                 if name in owners:
                     notes[volume].append(f"{name} is dropped: it is set by {owners[name]}.")
+                    continue
+                if RESERVED.fullmatch(name):
+                    notes[volume].append(
+                        f"{name} is dropped: what starts the container acts on it, so no env "
+                        "volume may set it."
+                    )
                     continue
                 owners[name] = f"{key} of {volume}"
                 found.append(

@@ -31,7 +31,7 @@ def for_podman(pod: Manifest, shared: Path) -> Manifest:
     everybody's to write to, as the kubelet makes them."""
     spec: Manifest = pod["spec"]
     sidecar, *mains = spec["containers"]
-    for field in ("readinessProbe", "livenessProbe", "ports"):
+    for field in ("readinessProbe", "ports"):
         del sidecar[field]
     for volume in spec["volumes"]:
         if volume["name"] == "phfs-volumes":

@@ -37,7 +37,10 @@ def test_check_says_what_the_document_is(document: Path) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.decode().splitlines() == [
         f"{document} is right: a notebook of alice for research, volumes: 3 rw, 2 out.",
-        "  left out, nfs share: It is set up wrongly: spec.nfs.server is missing.",
+        (
+            "  left out, nfs share: It is set up wrongly: spec.nfs.server is missing, "
+            "and spec.nfs.path is missing."
+        ),
     ]
 
 

@@ -70,6 +70,11 @@ def test_mount_roots(text: str, root: str) -> None:
         ({}, {"type": "nfs", "nfs": {"server": "-o", "path": "/x"}}, "spec.nfs.server"),
         ({}, {"type": "nfs", "nfs": {"server": "a,b", "path": "/x"}}, "spec.nfs.server"),
         ({}, {"type": "nfs", "nfs": {"server": "a", "path": "x"}}, "spec.nfs.path"),
+        (
+            {},
+            {"type": "nfs", "nfs": {"server": "-o"}},
+            "spec.nfs.server is no host name or address, and spec.nfs.path is missing",
+        ),
         ({}, {"type": "git", "url": "https://h/x", "gitsync": {"secret": "../x"}}, "spec.gitsync"),
         ({}, {"type": "git", "url": "ext::sh -c x"}, "spec.url"),
         ({}, {"type": "glusterfs"}, "spec.type"),

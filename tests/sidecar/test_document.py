@@ -11,7 +11,7 @@ import pytest
 
 from phfs.config import kinds
 from phfs.errors import DocumentError
-from phfs.sidecar.document import OBJECT_NAME, load, schema
+from phfs.sidecar.document import OBJECT_NAME, USER, load, schema
 from tests.sidecar.documents import SECRET, dataset, group, loaded, raw
 
 PUBLISHED = Path(__file__).parents[2] / "docs" / "sidecar.schema.json"
@@ -32,6 +32,10 @@ def changed(path: str, value: Any, **given: Any) -> dict[str, Any]:
         place = place[int(part)] if part.isdigit() else place[part]
     place[last] = value
     return document
+
+
+def test_it_is_said_that_a_user_must_not_be_empty() -> None:
+    assert "must not be empty" in problems(changed("who/user", ""))[0]
 
 
 def test_the_smallest_document() -> None:
@@ -61,7 +65,8 @@ TEXT = "give a text (in quotes, if it looks like a number or a truth value)."
         ("who", [], "who: give a mapping."),
         ("whom", {}, "whom: there is no such field; is who meant?"),
         ("who/user", 5, f"who.user: {TEXT}"),
-        ("who/user", "a\nb", "who.user: give a name without control characters."),
+        ("who/user", "a\nb", f"who.user: give {USER.expected}."),
+        ("who/user", "", f"who.user: give {USER.expected}."),
         ("who/usr", "x", "who.usr: there is no such field; is user meant?"),
         ("who/launchGroup", "gone", "who.launchGroup: give the name of one of who.groups."),
         ("who/groups", {}, "who.groups: give a list."),

@@ -7,8 +7,8 @@ import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -516,3 +516,27 @@ async def test_a_tree_that_is_none_is_an_error_of_the_volume(place: Path) -> Non
     (place / "root").write_text("no directory")
     error = await volume.fails("https://127.0.0.1/code.git")
     assert "gitsync/code" in error.why
+
+
+async def test_its_turn_is_waited_for_before_anything_is_fetched(
+    place: Path, origin: Origin
+) -> None:
+    origin.commit({"n": "0"})
+    volume, turns = Volume(place), trio.CapacityLimiter(1)
+
+    @asynccontextmanager
+    async def turn() -> AsyncIterator[None]:
+        waits.set()
+        async with turns:
+            yield
+
+    with git_daemon(place / "served") as url, trio.fail_after(PATIENCE):
+        waits = trio.Event()
+        step = volume.step(f"{url}/code.git")
+        sync = partial(sync_once, step, volume.root, volume.private, turn=turn)
+        async with trio.open_nursery() as nursery, turns:
+            nursery.start_soon(sync)
+            await waits.wait()
+            await until(lambda: turns.statistics().tasks_waiting == 1)
+            assert volume.names() == set()
+    assert volume.is_linked

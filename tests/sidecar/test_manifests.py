@@ -41,6 +41,9 @@ def test_the_pod_is_found_in_every_kind(kind: str) -> None:
     assert found.spec["containers"][0]["name"] == "main"
 
 
+SPEC = "spec: {containers: [{name: a}]}}"
+
+
 @pytest.mark.parametrize(
     ("text", "sentences"),
     [
@@ -64,6 +67,47 @@ def test_the_pod_is_found_in_every_kind(kind: str) -> None:
             ],
         ),
         ("{kind: Pod, metadata: {name: x}, spec: {}}", ["spec.containers: is missing."]),
+        (
+            "{kind: Pod, metadata: {name: x, annotations: 5, labels: []}, " + SPEC,
+            ["metadata.annotations: give a mapping.", "metadata.labels: give a mapping."],
+        ),
+        (
+            "{kind: Job, metadata: {name: x}, spec: {template: {metadata: [], " + SPEC + "}}",
+            ["spec.template.metadata: give a mapping."],
+        ),
+        (
+            """{kind: Pod, metadata: {name: x}, spec: {initContainers: {}, containers:
+            [{name: a, command: '', envFrom: [{secretRef: 5}]}]}}""",
+            [
+                "spec.containers[0].envFrom[0].secretRef: give a mapping.",
+                "spec.containers[0].command: has a value of a wrong kind.",
+                "spec.initContainers: give a list.",
+            ],
+        ),
+        (
+            "metadata: 5\n---\n5\n---\n{kind: Pod, metadata: {name: x}, " + SPEC,
+            ["object 1, metadata: give a mapping.", "object 2: give a mapping."],
+        ),
+        (
+            "{kind: Pod, metadata: {name: Bad Name/, namespace: 5}, " + SPEC,
+            ["metadata.name: give at most 239 small", "metadata.namespace: give at most 63 small"],
+        ),
+        (
+            "{kind: Pod, metadata: {name: " + "x" * 64 + "}, " + SPEC,
+            ["metadata.name: give at most 239 small letters"],
+        ),
+        *(
+            (
+                f"""{{kind: Pod, metadata: {{name: x}}, spec: {{containers: [{{name: a}}],
+                terminationGracePeriodSeconds: {grace}}}}}""",
+                ["spec.terminationGracePeriodSeconds: give a whole number of seconds."],
+            )
+            for grace in ("x", "true", "-1", "1.5")
+        ),
+        (
+            "{kind: List, items: [{kind: Pod}]}",
+            ["pod.yaml has its objects in a List: give the one with the pod alone."],
+        ),
     ],
 )
 def test_what_is_wrong_is_named_by_its_path(text: str, sentences: list[str]) -> None:
@@ -175,9 +219,31 @@ def test_the_network_is_closed_but_for_the_store_and_names() -> None:
     ports = {port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]}
     assert ports == {9000, 53}
     assert all(rule["to"] for rule in policy["spec"]["egress"])
-    assert set(policy["spec"]["policyTypes"]) == {"Ingress", "Egress"}
+    # Ingress is whose the main containers' ports are: a hub's proxy, an app's users.
+    assert policy["spec"]["policyTypes"] == ["Egress"]
+    assert "ingress" not in policy["spec"]
     (selected,) = policy["spec"]["podSelector"]["matchExpressions"]
     assert set(selected["values"]) == set(KINDS)
+
+
+def test_what_the_network_has_as_comments_is_right() -> None:
+    """Rules for whoever needs more, and an example of a policy for what may reach the pods."""
+    text = (KUBERNETES / "network.yaml").read_text()
+    (plain,) = yaml.safe_load_all(text)
+    egress, ingress = yaml.safe_load_all(text.replace("\n#:", "\n"))
+    assert problem_of(egress) == problem_of(ingress) == ""
+    assert len(egress["spec"]["egress"]) > len(plain["spec"]["egress"])
+    assert ingress["spec"]["policyTypes"] == ["Ingress"]
+
+
+def test_every_rendered_pod_is_selected() -> None:
+    (policy,) = objects("network.yaml")
+    (selected,) = policy["spec"]["podSelector"]["matchExpressions"]
+    for kind in KINDS:
+        found: Any = objects(f"{kind}.yaml")[-1]
+        for part in TEMPLATES[found["kind"]]:
+            found = found[part]
+        assert found["metadata"]["labels"][selected["key"]] == kind
 
 
 def test_nothing_secret_is_in_them() -> None:

@@ -91,3 +91,12 @@ async def test_attempts_go_on_and_each_failure_is_reported(tmp_path: Path) -> No
         nursery.cancel_scope.cancel()
     assert {state.in_place for state in reports} == {False}
     assert all(state.error is not None and state.silent_since is None for state in reports)
+
+
+async def test_files_in_its_place_are_not_hidden(tmp_path: Path) -> None:
+    place = tmp_path / "datasets/pictures"
+    place.mkdir(parents=True)
+    (place / "mine.txt").write_text("x")
+    with pytest.raises(VolumeError, match="files that were written while it was not there"):
+        await mount_nfs(STEP, tmp_path, 60)
+    assert (place / "mine.txt").read_text() == "x"

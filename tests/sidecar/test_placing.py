@@ -253,3 +253,38 @@ def test_what_is_not_handed_over_is_named(root: Path, stage: Path, elsewhere: Pa
     for missing in (root / "nowhere", root / "link"):
         with pytest.raises(VolumeError, match=f"does not hand over {missing}"):
             placing.bind(root, Bind(source=str(missing), path="a", read_only=False, why=""), stage)
+
+
+@pytest.mark.parametrize("name", ["file", "deep/er/file", "link"])
+def test_files_that_came_before_their_volume_are_not_hidden(
+    root: Path, source: Path, stage: Path, elsewhere: Path, name: str
+) -> None:
+    (root / "a/empty/too").mkdir(parents=True)
+    written = root / "a" / name
+    written.parent.mkdir(parents=True, exist_ok=True)
+    if name == "link":
+        written.symlink_to(elsewhere)
+    else:
+        written.touch()
+    step = Bind(source=str(source), path="a", read_only=False, why="")
+    with pytest.raises(VolumeError, match="files that were written") as refused:
+        placing.bind(root, step, stage)
+    assert "Move them away" in refused.value.advice
+    assert os.path.lexists(written)
+    written.unlink()
+    placing.bind(root, step, stage)
+    assert (root / "a/file").read_text() == "there"
+    binds.unmount(root / "a")
+
+
+def test_what_a_bind_leaves_out_is_named(source: Path) -> None:
+    assert placing.not_shown(str(source)) == ""
+    other = source / "disk/b"
+    other.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "none", other], check=True)
+    try:
+        assert placing.not_shown(str(source)).startswith(
+            "What is mounted below it is not shown: disk/b. "
+        )
+    finally:
+        subprocess.run(["umount", "-l", other], check=True)

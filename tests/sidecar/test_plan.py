@@ -113,7 +113,9 @@ def test_safe_mode() -> None:
     homes = [step for step in plan.steps if isinstance(step, MakeDirectory) and step.path == "home"]
     assert [(step.uid, step.gid) for step in homes] == [(1000, 100)]
     assert environment(plan)["PRIMEHUB_SAFE_MODE_ENABLED"] == "true"
+    assert environment(plan)["CHOWN_EXTRA"].startswith("/home/jovyan,/home/jovyan/user,/phfs")
     assert "home/user" not in links(plan)
+    assert volume(plan, "home").why == "An empty directory, as it is in safe mode."
     assert volume(plan, "project/user").notes == (
         "There is no link /home/jovyan/user: the name belongs to the user's volume.",
     )
@@ -122,6 +124,7 @@ def test_safe_mode() -> None:
 def test_a_notebook_without_a_user_volume_says_so() -> None:
     plan = planned()
     assert "lost at the end" in volume(plan, "home").notes[0]
+    assert volume(plan, "home").why == "An empty directory: no volume of the user's is named."
     assert plan.handed == ()
 
 

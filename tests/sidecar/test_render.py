@@ -10,14 +10,17 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from phfs.errors import DocumentError
 from phfs.sidecar import wrapping
-from phfs.sidecar.manifests import Manifest, dump, load
+from phfs.sidecar.manifests import MOST_NAME, Manifest, dump, load
 from phfs.sidecar.plan import plan
 from phfs.sidecar.render import Choices, render
 from tests.sidecar.documents import SECRET, dataset, group, loaded, raw
 from tests.sidecar.test_commands import call
+from tests.sidecar.test_hostile import VALUES, paths, with_value
 from tests.support.kubernetes import problem_of
 from tests.support.processes import poll_until
 
@@ -88,11 +91,37 @@ def test_the_sidecar_is_the_first_to_start_and_stays() -> None:
     assert (sidecar["name"], first["name"]) == ("phfs-sidecar", "first")
     assert sidecar["restartPolicy"] == "Always"
     assert sidecar["startupProbe"]["exec"]["command"] == ["phfs-sidecar", "ready"]
-    ports = {sidecar[probe]["httpGet"]["port"] for probe in ("readinessProbe", "livenessProbe")}
-    assert ports == {9807}
+    assert sidecar["readinessProbe"]["httpGet"]["port"] == 9807
     assert "--listen=9807" in sidecar["command"]
     assert sidecar["securityContext"]["privileged"] is True
     assert sidecar["resources"]["limits"] == {"memory": "256Mi"}
+
+
+@pytest.mark.parametrize("classic", [False, True])
+def test_no_failed_probe_ends_the_sidecar_below_a_running_pod(classic: bool) -> None:
+    spec = spec_of(rendered(classic=classic))
+    containers = [*spec["containers"], *spec.get("initContainers", ())]
+    (sidecar,) = (one for one in containers if one["name"] == "phfs-sidecar")
+    assert "readinessProbe" in sidecar
+    assert "livenessProbe" not in sidecar
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [(64, "256Mi"), (128, "256Mi"), ("512", "640Mi"), (4096, "4224Mi")]
+)
+def test_the_container_has_room_for_the_mounts_memory(given: object, expected: str) -> None:
+    spec = spec_of(rendered(store={"options": {"memory-limit": given}}))
+    assert spec["initContainers"][0]["resources"]["limits"] == {"memory": expected}
+
+
+@pytest.mark.parametrize("kind", ["notebook", "job", "app", "deployment"])
+def test_the_policy_of_the_network_finds_the_pod(kind: str) -> None:
+    assert rendered(kind=kind)[-1]["metadata"]["labels"] == {"a": "b", "phfs/kind": kind}
+    inner = {"metadata": None, "spec": POD["spec"]}
+    pod = {"kind": "Deployment", "metadata": {"name": "p"}, "spec": {"template": inner}}
+    found = rendered(pod, kind)[-1]
+    assert found["spec"]["template"]["metadata"]["labels"] == {"phfs/kind": kind}
+    assert "labels" not in found["metadata"]
 
 
 def test_only_the_sidecar_has_what_the_pod_hands_over() -> None:
@@ -145,7 +174,7 @@ def test_what_the_pod_has_is_kept() -> None:
     assert spec["somethingNew"] == {"kept": True}
     assert spec["volumes"][0] == POD["spec"]["volumes"][0]
     assert spec["containers"][0]["command"] == ["serve", "--all"]
-    assert manifests[-1]["metadata"]["labels"] == {"a": "b"}
+    assert manifests[-1]["metadata"]["labels"]["a"] == "b"
 
 
 @pytest.mark.parametrize("classic", [False, True])
@@ -335,6 +364,88 @@ def test_the_classic_form_of_what_ends_has_one_container() -> None:
     assert "has 2 containers" in problems(pod, classic=True)[0]
 
 
+def test_a_secret_that_kubernetes_does_not_take_is_refused() -> None:
+    research = group("research", "ds:e")
+    long = dataset("e", "env", variables={"A": "x" * 600_000, "B": "x" * 600_000})
+    with pytest.raises(DocumentError) as caught:
+        rendered(groups=[research], data=[long])
+    (sentence,) = caught.value.problems
+    assert sentence.startswith("the Secret p-phfs-env: would have 1,200,")
+    assert "fewer or shorter variables" in sentence
+    groups = [research, *(group(f"{'g' * 300}{number}") for number in range(3_000))]
+    with pytest.raises(DocumentError) as caught:
+        rendered(groups=groups, data=[])
+    (sentence,) = caught.value.problems
+    assert sentence.startswith("the Secret p-phfs-document: would have 1,")
+
+
+def test_secrets_of_the_longest_name_have_names_kubernetes_takes() -> None:
+    longest = "a." * (MOST_NAME // 2) + "a"
+    secrets = rendered({**POD, "metadata": {"name": longest}})[:2]
+    assert max(len(one["metadata"]["name"]) for one in secrets) == 253
+    with pytest.raises(DocumentError) as caught:
+        rendered({**POD, "metadata": {"name": f"{longest}a"}})
+    assert caught.value.problems[0].startswith("metadata.name: give at most 239")
+
+
+def test_a_pod_needs_a_container_of_its_own() -> None:
+    pod = rendered()[-1]
+    pod["spec"]["containers"][0]["name"] = "phfs-main"
+    assert problems(pod)[0].startswith("spec.containers: has none but the sidecar's;")
+
+
+def test_what_has_one_anchor_is_changed_apart() -> None:
+    two = [{**POD["spec"]["containers"][0], "name": name} for name in ("a", "b")]
+    shared = yaml.safe_dump(changed(containers=two))
+    assert "&id" in shared
+    document = loaded(raw(**RICH))
+    found = render(document, load(shared.encode(), "pod.yaml"), Choices(image="phfs:1"))
+    assert found == rendered(changed(containers=two))
+
+
+# -- whatever is given ---------------------------------------------------------------------------
+
+
+PODS = [
+    POD,
+    rendered()[-1],
+    rendered(classic=True)[-1],
+    {
+        "kind": "CronJob",
+        "metadata": {"name": "p", "namespace": "n", "annotations": {}, "labels": {}},
+        "spec": {"jobTemplate": {"spec": {"template": {
+            "metadata": {"annotations": {"a": "b"}},
+            "spec": {**POD["spec"], "restartPolicy": "Never", "terminationGracePeriodSeconds": 5},
+        }}}},
+    },
+]  # fmt: skip
+PLACES = [(pod, path) for pod in PODS for path in paths(pod)]
+
+
+HELD = {kind: loaded(raw(kind, **RICH)) for kind in ("notebook", "job")}
+
+
+def tried(text: bytes, kind: str, *, classic: bool) -> list[Manifest] | DocumentError:
+    try:
+        return render(HELD[kind], load(text, "pod.yaml"), Choices(image="i:1", classic=classic))
+    except DocumentError as error:
+        return error
+
+
+@given(st.sampled_from(PLACES), VALUES, st.sampled_from(["notebook", "job"]), st.booleans())
+@settings(max_examples=400, deadline=None)
+def test_any_value_in_any_place(
+    place: tuple[Manifest, tuple[Any, ...]], value: Any, kind: str, classic: bool
+) -> None:
+    pod = with_value(place[0], place[1], value)
+    text = json.dumps(pod).encode()
+    once = tried(text, kind, classic=classic)
+    if isinstance(once, DocumentError):
+        assert all("\n" not in sentence for sentence in (once.why, *once.problems))
+        return
+    assert tried(dump(once).encode(), kind, classic=classic) == once
+
+
 def test_user_namespaces_are_refused() -> None:
     assert problems(changed(hostUsers=False))[0].startswith("spec.hostUsers: is false;")
 
@@ -364,6 +475,8 @@ def test_the_command(tmp_path: Path) -> None:
         (["render", "-", "-"], "cannot both be standard input"),
         (["render", "a", "b", "--port=x"], "--port 'x' is wrong"),
         (["render", "a", "b", "--image"], "--image needs a value: give the name of an image."),
+        (["render", "a", "b", "--image="], "--image '' is wrong: give the name of an image."),
+        (["render", "a", "b", "--image=a b"], "--image 'a b' is wrong: give the name of"),
         (["render", "/nonexistent/doc.yaml", "b"], "cannot be read: No such file or directory."),
     ],
 )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -187,11 +189,13 @@ def test_everything_comes_up_and_goes_down(
     # Health.
     assert made.get("/healthz") == (200, "ok\n")
     assert made.get("/readyz") == (200, "ok\n")
+    # On a busy machine the mount may not answer in time once.
+    made.wait(lambda: "phfs_mount_up 1.0" in made.get("/metrics")[1], "the mount is not asked")
     metrics = made.get("/metrics")[1]
     assert 'phfs_volumes{state="failed"} 2.0' in metrics
     assert 'phfs_volume_in_place{kind="pv",volume="datasets/scratch"} 1.0' in metrics
-    assert "phfs_mount_up 1.0" in metrics
-    assert 'phfs_operation_seconds_count{operation="create"} 1.0' in metrics
+    created = 'phfs_operation_seconds_count{operation="create"} 1.0'
+    made.wait(lambda: created in made.get("/metrics")[1], "the mount's figures are not there")
     assert made.get("/other")[0] == 404
 
     # Nobody but the mount's process has the keys, which are in no command line.
@@ -391,6 +395,87 @@ def test_a_home_that_hangs_delays_neither_the_objects_nor_the_end(made: Pod, pla
         os.close(device)
 
 
+def test_safe_mode_has_the_users_volume_in_an_empty_home(made: Pod, place: Group) -> None:
+    hand_over_keys(made, place.keys)
+    home, _ = hand_over_claims(made)
+    made.start(document(place, safeMode=True))
+    made.wait_until_ready()
+    assert {one["being"] for one in made.states().values()} == {"in place"}
+    assert seen_as_user("echo 1 > user/kept && echo 2 > lost", made.root / "home").returncode == 0
+    assert os.listdir(home) == ["kept"]
+    assert set(os.listdir(made.root / "home")) == {"datasets", "lost", "phfs", "research", "user"}
+    variables = json.loads((made.root / "run/env.json").read_text())
+    assert "/home/jovyan/user" in variables["CHOWN_EXTRA"].split(",")
+    assert made.told_to_end() == 0, made.log
+    assert made.mounted() == []
+
+
+def test_files_that_came_before_their_volume_are_not_hidden(made: Pod, place: Group) -> None:
+    hand_over_keys(made, place.keys)
+    hand_over_claims(made)
+    scratch = made.hand_over("pv", "scratch", {"there.txt": "1"})
+    early = made.root / "datasets/scratch/early.txt"
+    early.parent.mkdir(parents=True)
+    early.write_text("mine")
+    made.start(document(place, [dataset("scratch", "pv")]))
+    failed = made.wait_for("datasets/scratch", "failed")
+    assert "files that were written while it was not there" in failed["why"]
+    made.wait_until_ready()
+    shown = (made.root / "run/VOLUMES.txt").read_text()
+    assert "/datasets/scratch" in shown
+    assert "Move them away" in shown
+    shutil.move(early, made.root / "home/early.txt")
+    made.wait_for("datasets/scratch", "in place")
+    assert os.listdir(early.parent) == os.listdir(scratch) == ["there.txt"]
+    assert made.told_to_end() == 0, made.log
+
+
+def test_what_is_mounted_below_a_directory_of_the_node_is_named(made: Pod, place: Group) -> None:
+    hand_over_keys(made, place.keys)
+    hand_over_claims(made)
+    made.start(document(place, [dataset("papers", "hostPath")]))
+    made.wait_for("datasets/papers", "failed")
+    assert made.process is not None
+    words = (
+        "mkdir -p /pod/hostPath/new/disk && mount -t tmpfs none /pod/hostPath/new/disk && "
+        "mv /pod/hostPath/new /pod/hostPath/papers"
+    )
+    enter = ["nsenter", "--mount", "--target", str(made.process.pid)]
+    subprocess.run([*enter, "sh", "-c", words], check=True, timeout=SECONDS)
+    made.wait_for("datasets/papers", "in place")
+    made.wait(
+        lambda: (
+            "mounted below it is not shown: disk." in (made.root / "run/VOLUMES.txt").read_text()
+        ),
+        "nobody says so",
+    )
+    assert made.told_to_end() == 0, made.log
+
+
+def health_process(made: Pod) -> list[int]:
+    assert made.process is not None
+    pid = made.process.pid
+    found = []
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        with suppress(OSError):
+            if Path(f"/proc/{child}/comm").read_text() == "phfs-health\n":
+                found.append(int(child))
+    return found
+
+
+def test_the_health_port_comes_back(made: Pod, place: Group) -> None:
+    hand_over_keys(made, place.keys)
+    hand_over_claims(made)
+    made.start(document(place))
+    made.wait_until_ready()
+    made.wait(lambda: len(health_process(made)) == 1, "nobody answers")
+    (before,) = health_process(made)
+    os.kill(before, signal.SIGKILL)
+    made.wait(lambda: "it is started again" in made.log, "nobody notices")
+    assert made.get("/healthz") == (200, "ok\n")
+    assert made.told_to_end() == 0, made.log
+
+
 def test_it_ends_when_a_file_says_so(made: Pod, place: Group) -> None:
     hand_over_keys(made, place.keys)
     hand_over_claims(made)
@@ -411,7 +496,7 @@ def test_a_wrong_document_is_refused_before_anything_is_done(made: Pod) -> None:
     made.start({"apiVersion": "phfs/v1"})
     assert made.process is not None
     assert made.process.wait(SECONDS) == 2
-    assert "who: is missing" in made.log
+    assert any("who: is missing" in json.loads(line)["message"] for line in made.log.splitlines())
     assert made.mounted() == []
     assert os.listdir(made.root) == []
     poll_until(lambda: not made.private.exists(), 1, lambda: "it left something")

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from phfs.errors import VolumeError
 from phfs.sidecar import forked
@@ -25,7 +26,7 @@ from phfs.sidecar.runner import Runner, busy
 from phfs.sidecar.settings import Settings, Timeline
 from phfs.sidecar.standing import Standing
 from phfs.sidecar.steps import MountPhfs
-from phfs.sidecar.tail import sentence_of
+from phfs.sidecar.tail import Tail, sentence_of
 from phfs.system.privileges import Identity
 from tests.sidecar.documents import dataset, group, planned
 
@@ -353,3 +354,47 @@ def test_a_secret_that_cannot_be_used(tmp_path: Path, files: dict[str, str], wor
 )
 def test_the_last_sentence(line: bytes, sentence: str) -> None:
     assert sentence_of(line) == sentence
+
+
+async def test_lines_are_passed_on_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    read_end, write_end = os.pipe()
+    tail = Tail(read_end)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(tail.pass_on)
+        os.write(write_end, b'{"level": "ERROR",')
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        assert capsys.readouterr().err == ""
+        os.write(write_end, b' "message": "It is gone."}\nthe rest')
+        os.close(write_end)
+        with trio.fail_after(PATIENCE):
+            await tail.finished.wait()
+    os.close(read_end)
+    line = '{"level": "ERROR", "message": "It is gone."}'
+    assert capsys.readouterr().err == f"{line}\nthe rest\n"
+    assert tail.sentence == "It is gone."
+
+
+async def test_one_git_volume_is_fetched_at_a_time(tmp_path: Path) -> None:
+    plan = planned(
+        groups=[group("research", "ds:a", "ds:b")],
+        data=[dataset("a", "git"), dataset("b", "git")],
+    )
+    made = Running(plan, tmp_path)
+    first, second = (made.runner.turn_to_clone(f"datasets/{name}") for name in "ab")
+    entered = trio.Event()
+
+    async def enter_second() -> None:
+        async with second:
+            entered.set()
+
+    async with trio.open_nursery() as nursery:
+        async with first:
+            assert made.of("datasets/a").notes == ()
+            nursery.start_soon(enter_second)
+            await made.until(lambda: bool(made.of("datasets/b").notes))
+            assert "another git volume" in made.of("datasets/b").notes[0]
+            assert made.of("datasets/b").being == "waiting"
+            assert not entered.is_set()
+        with trio.fail_after(PATIENCE):
+            await entered.wait()
+    assert made.of("datasets/b").notes == ()

@@ -55,6 +55,20 @@ def test_a_probe_loads_nothing_heavy(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_a_refusal_is_in_the_form_of_the_log(form: str, tmp_path: Path) -> None:
+    file = tmp_path / "pod.yaml"
+    file.write_text("{apiVersion: phfs/v1}")
+    done = subprocess.run(
+        [sys.executable, "-m", "phfs.sidecar.cli", "run", str(file), "--log-format", form],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    lines = done.stderr.splitlines()
+    said = [json.loads(line)["message"] for line in lines] if form == "json" else lines
+    assert any("who: is missing." in line for line in said)
+
+
 def test_lines_of_the_log(capsys: pytest.CaptureFixture[str]) -> None:
     root, own = logging.getLogger(), logging.getLogger("phfs")
     before = root.handlers, root.level, own.level

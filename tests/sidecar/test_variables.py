@@ -68,3 +68,27 @@ def test_the_platforms_variables_win() -> None:
 )
 def test_which_a_shell_can_export(name: str, in_shell: bool) -> None:
     assert Variable(name=name, value="").in_shell is in_shell
+
+
+def test_what_root_acts_on_is_no_env_volumes_to_set() -> None:
+    volumes = {
+        "grant": {"sudo": "yes"},
+        "nb": {"uid": "0", "user": "root"},
+        "chown-extra": {"opts": "-R"},
+        "ld": {"preload": "/tmp/x.so"},
+        "bash": {"env": "/tmp/x"},
+        "group": {"id": "x", "name": "x", "token": "kept"},
+        "jupyter": {"path": "/tmp"},
+        "ph": {"x": "kept"},
+        "phjob": {"name": "x"},
+        "primehub": {"user": "x"},
+        "python": {"path": "x"},
+        "conda": {"dir": "x"},
+    }
+    found, said = of_volumes(volumes, [])
+    assert [variable.name for variable in found] == ["CHOWN-EXTRA_OPTS", "GROUP_TOKEN", "PH_X"]
+    assert said["ld"] == [
+        "LD_PRELOAD is dropped: what starts the container acts on it, so no env volume may set it."
+    ]
+    assert {name for name, notes in said.items() if not notes} == {"ph"}
+    assert len(said["group"]) == len(said["nb"]) == 2

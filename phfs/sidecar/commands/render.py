@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 
 from phfs import __version__
@@ -12,13 +13,15 @@ from phfs.sidecar.commands.given import add_document, bytes_of, document_of, nam
 IMAGE = f"localhost/phfs:{__version__}"
 """What ``make image`` makes."""
 
+IMAGE_NAME = "the name of an image"
+
 
 def _add_options(parser: Parser) -> None:
     add_document(parser)
     parser.add_argument(
         "pod", nargs="?", metavar="POD", help="the pod's manifest (YAML); - is standard input"
     )
-    parser.expected["--image"] = "the name of an image"
+    parser.expected["--image"] = IMAGE_NAME
     parser.add_argument(
         "--image", default=IMAGE, metavar="IMAGE", help=f"the sidecar's (default: {IMAGE})"
     )
@@ -40,6 +43,8 @@ def _run(given: argparse.Namespace) -> int:
         raise UsageError("DOC and POD cannot both be standard input.")
     if not (given.port.isascii() and given.port.isdigit() and 0 < int(given.port) < 65_536):
         raise UsageError(f"--port {given.port!r} is wrong: give a number from 1 to 65535.")
+    if not re.fullmatch(r"[!-~]+", given.image):
+        raise UsageError(f"--image {given.image!r} is wrong: give {IMAGE_NAME}.")
     document = document_of(given.document)
     from phfs.sidecar import manifests
     from phfs.sidecar.render import Choices, render

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from pathlib import Path
 
-from phfs.commandline import Command, Parser, UsageError
+from phfs.commandline import Command, Parser, UsageError, sentence_of
+from phfs.errors import ConfigError, DocumentError, PhfsError
 from phfs.sidecar.commands.given import add_document, document_of
+
+log = logging.getLogger(__name__)
 
 PRIVATE = Path("/run/phfs-sidecar")
 
@@ -49,6 +53,25 @@ def _add_options(parser: Parser) -> None:
 
 
 def _run(given: argparse.Namespace) -> int:
+    from phfs.sidecar import jsonlog
+
+    if given.log_format == "text":
+        return _run_logged(given)
+    jsonlog.log_to_terminal(given.log_format)
+    try:
+        return _run_logged(given)
+    except PhfsError as error:
+        failure = error
+    # Every line is an object, also the last ones.
+    sentences = [sentence_of(failure)]
+    if isinstance(failure, DocumentError):
+        sentences += failure.problems
+    for sentence in sentences:
+        log.error("%s", sentence, extra=jsonlog.about("", failure.why, failure.advice))
+    return 2 if isinstance(failure, ConfigError) else 1
+
+
+def _run_logged(given: argparse.Namespace) -> int:
     address, port = _listen(given.listen)
     drain, step, retry = (
         _seconds(name, getattr(given, name))
