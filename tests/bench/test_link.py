@@ -19,6 +19,8 @@ import pytest
 
 from bench.link import Link
 
+pytestmark = pytest.mark.real  # starts processes
+
 PATIENCE = 20.0
 """Longest wait for what must come; nothing is measured against it."""
 

@@ -20,6 +20,8 @@ from phfs.bench.report import Screen
 from phfs.bench.scenario import Size
 from phfs.errors import PhfsError
 
+pytestmark = pytest.mark.real  # starts processes
+
 STATUS: dict[str, Any] = {
     "pid": 1,
     "endpoint": "http://127.0.0.1:9",

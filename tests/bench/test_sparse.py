@@ -22,6 +22,8 @@ from tests.support.minio import Keys, s3_client
 from tests.support.mounted import Mounted, Place
 from tests.support.sinks import read
 
+pytestmark = pytest.mark.real  # starts processes
+
 GIB = 1024**3
 HUGE = "groups/bench/huge/000000"
 ODD = "groups/bench/ä +&<b>/"

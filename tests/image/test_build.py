@@ -30,10 +30,8 @@ COMPOSE: dict[str, Any] = yaml.safe_load((REPOSITORY / "docker/compose.yaml").re
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
-    built = Image(tmp_path_factory.mktemp("image"))
-    yield built
-    built.close()
+def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    return Image(tmp_path_factory.mktemp("image"))
 
 
 def test_it_is_small(image: Image) -> None:

@@ -17,10 +17,8 @@ from tests.support.kubelet import Kubelet
 
 
 @pytest.fixture(scope="session")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
-    built = Image(tmp_path_factory.mktemp("image"))
-    yield built
-    built.close()
+def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    return Image(tmp_path_factory.mktemp("image"))
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +44,6 @@ def kubelet(image: Image, place: Path) -> Iterator[Kubelet]:
 def node(image: Image, place: Path) -> Iterator[Node]:
     directory = place / "node"
     directory.mkdir()
-    # The archive's own name for it has what it is made of.
-    made = Node(directory, f"localhost/phfs:{image.archive.stem.removeprefix('phfs-')}")
+    made = Node(directory, image.name)
     yield made
     made.close()

@@ -13,6 +13,8 @@ import pytest
 from tests.s3.raw_server import Peer, RawServer, always, answer
 from tests.support.fault_proxy import Fault, FaultProxy, faults
 
+pytestmark = pytest.mark.real  # starts processes
+
 BODY = bytes(range(200))
 GOOD = answer("200 OK", BODY, ETag='"tag"')
 

@@ -165,6 +165,7 @@ def spec_of(kind: str) -> Manifest:
     return spec
 
 
+@pytest.mark.real
 def test_they_are_up_to_date(tmp_path: Path) -> None:
     environ = {**os.environ, "PHFS_SIDECAR": str(COMMAND)}
     subprocess.run([ROOT / "scripts/manifests", tmp_path], env=environ, check=True, timeout=120)

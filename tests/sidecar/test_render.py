@@ -272,6 +272,7 @@ def local(words: Sequence[str], directory: Path) -> list[str]:
     return [word.replace("/run/phfs", f"{directory}/run") for word in words]
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(
     ("script", "after_failure", "code", "says"),
     [

@@ -18,12 +18,15 @@ RUN_SECONDS = 60.0
 
 
 class Image:
-    """The image under ``name`` in podman's store; ``archive`` is it in one file."""
+    """The image under ``name`` in podman's store; ``archive`` is it in one file.
+
+    The name is that of its content, which nobody takes away meanwhile: two programs that give and
+    take names of one image at the same time lose each other's.
+    """
 
     def __init__(self, directory: Path) -> None:
-        self.name = f"localhost/phfs:test-{os.getpid()}"
         built = subprocess.run(
-            [REPOSITORY / "scripts/image", self.name],
+            [REPOSITORY / "scripts/image"],
             capture_output=True,
             text=True,
             timeout=BUILD_SECONDS,
@@ -31,13 +34,10 @@ class Image:
         )
         assert built.returncode == 0, built.stderr
         self.archive = Path(built.stdout.splitlines()[-1])
+        self.name = f"localhost/phfs:{self.archive.stem.removeprefix('phfs-')}"
         configuration = directory / "containers.conf"
         configuration.write_text(CONFIGURATION)
         self.environ = {**os.environ, "CONTAINERS_CONF": str(configuration)}
-
-    def close(self) -> None:
-        """Take the name away again; the image stays under that of its content."""
-        subprocess.run(["buildah", "rmi", self.name], capture_output=True, check=False)
 
     def command(self, *words: str, options: tuple[str, ...] = ()) -> list[str]:
         """How podman runs ``words`` in a new container."""
