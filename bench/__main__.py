@@ -26,7 +26,7 @@ from phfs.bench.scenario import Size, Theme
 from phfs.bench.scenarios import chosen, themes
 from phfs.bench.targets import PHFS, verdicts
 from phfs.cli.commands.bench import add_measuring_options
-from phfs.cli.parser import Parser
+from phfs.commandline import Parser
 
 PROG = "python -m bench"
 BASELINE = Path(__file__).with_name("baseline.json")

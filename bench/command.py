@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
 
-from phfs.cli.parser import UsageError, say, sentence_of
+from phfs.commandline import UsageError, say, sentence_of
 from phfs.errors import ConfigError, PhfsError
 
 

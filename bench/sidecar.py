@@ -22,7 +22,7 @@ from rich.console import Console
 
 from bench.command import end_well
 from bench.document import Grid, conditions, console, publish
-from phfs.cli.parser import Parser
+from phfs.commandline import Parser
 from tests.sidecar.documents import dataset, group, raw
 from tests.support.git_server import Origin, git_daemon
 from tests.support.minio import MinioServer

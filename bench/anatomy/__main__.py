@@ -30,7 +30,7 @@ from bench.mounts import Mounted, Origin, phfs
 from phfs.bench.floor import Floor, client
 from phfs.bench.output import writable
 from phfs.bench.process import Process
-from phfs.cli.parser import Parser, UsageError
+from phfs.commandline import Parser, UsageError
 from phfs.config import MountConfig
 from phfs.mount import first_reason
 from tests.support.minio import REGION, MinioServer

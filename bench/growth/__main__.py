@@ -22,7 +22,7 @@ from bench.growth.point import Answer, Scale, Topic
 from bench.growth.report import file_name, grid, judgements, parts, verdicts, write
 from bench.growth.topics import TOPICS, chosen
 from phfs.bench.output import writable
-from phfs.cli.parser import Parser, UsageError
+from phfs.commandline import Parser, UsageError
 
 PROG = "python -m bench.growth"
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from phfs.cli.parser import Parser, UsageError
+from phfs.commandline import Parser, UsageError
 from phfs.config import MountConfig, load
 from phfs.config.mount import OPTIONS, flag, option_of
 

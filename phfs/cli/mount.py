@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from phfs.cli import arguments, checks, daemon, duty, logs, supervisor
-from phfs.cli.parser import UsageError, say, sentence_of
+from phfs.commandline import UsageError, say, sentence_of
 from phfs.config import MountConfig, unknown_variables
 from phfs.config.start import Start
 from phfs.core.names import EXPLANATIONS

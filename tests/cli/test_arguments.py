@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from phfs.cli.arguments import parse
-from phfs.cli.parser import UsageError
+from phfs.commandline import UsageError
 from phfs.config.mount import OPTIONS, flag, option_of
 from phfs.errors import ConfigError
 

@@ -10,17 +10,14 @@ written; no step changes what it does not name; a rename loses nothing. Called b
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
 import trio
 import trio.testing
 
 from phfs.errors import (
     Exists,
-    FileError,
     IsDirectory,
     NotDirectory,
     NotEmpty,
@@ -70,29 +67,11 @@ class JudgedPair(Pair):
         if not self.reported:
             await super().check()
 
-    async def both(
-        self, expected: Callable[[], Any], actual: Callable[[], Awaitable[Any]]
-    ) -> tuple[Any, Any]:
-        wanted: Any = None
-        refused: type[FileError] | None = None
-        try:
-            wanted = expected()
-        except FileError as error:
-            refused = type(error)
-        try:
-            got = await actual()
-        except PhfsError as error:
-            if refused is type(error) or (refused is None and self._stale(wanted, error)):
-                return None, None
-            if isinstance(error, Exists) and self.recording.count() >= self._in_doubt:
-                raise Affected from error
-            if not self.struck:
-                raise
-            if isinstance(error, ANSWERS):  # it is not true
-                raise
+    def unexpected(self, error: PhfsError) -> None:
+        if isinstance(error, Exists) and self.recording.count() >= self._in_doubt:
             raise Affected from error
-        assert refused is None, f"{refused} was expected, {got!r} came"
-        return wanted, got
+        if self.struck and not isinstance(error, ANSWERS):  # an answer is not true
+            raise Affected from error
 
 
 def check_step(before: Contents, after: Contents, found: Contents, command: Command) -> None:

@@ -68,9 +68,13 @@ class Pair:
         except PhfsError as error:
             if refused is type(error) or (refused is None and self._stale(wanted, error)):
                 return None, None
+            self.unexpected(error)
             raise
         assert refused is None, f"{refused} was expected, {got!r} came"
         return wanted, got
+
+    def unexpected(self, error: PhfsError) -> None:
+        """An error that the model does not know; it is raised when this returns."""
 
     def _stale(self, wanted: Any, error: PhfsError) -> bool:
         return isinstance(wanted, tuple) and STALE in wanted and isinstance(error, Stale)

@@ -134,20 +134,26 @@ def every_call_fails(steps: list[Command], way: Way, *, retrying: bool) -> int:
     return calls
 
 
-@pytest.mark.torture
-@pytest.mark.expects_log
-@pytest.mark.parametrize("way", WAYS)
-def test_any_call_of_any_scenario_fails(way: str, effort: Effort) -> None:
+def drawn_scenarios(way: Way, count: int, *, retrying: bool) -> int:
+    """Runs ``count`` scenarios with each of their calls failing; returns how many runs it took."""
     runs = 0
 
-    @settings(max_examples=effort.of(quick=4, long=60), deadline=None)
+    @settings(max_examples=count, deadline=None)
     @given(st.integers(0, 2**32))
     def scenarios(seed: int) -> None:
         nonlocal runs
         steps = walk(Random(seed), 12, part_size=PART)
-        runs += every_call_fails(steps, WAYS[way], retrying=False)
+        runs += every_call_fails(steps, way, retrying=retrying)
 
     scenarios()
+    return runs
+
+
+@pytest.mark.torture
+@pytest.mark.expects_log
+@pytest.mark.parametrize("way", WAYS)
+def test_any_call_of_any_scenario_fails(way: str, effort: Effort) -> None:
+    runs = drawn_scenarios(WAYS[way], effort.of(quick=4, long=60), retrying=False)
     effort.record(f"any call fails {way}", runs=runs)
 
 
@@ -155,14 +161,5 @@ def test_any_call_of_any_scenario_fails(way: str, effort: Effort) -> None:
 @pytest.mark.expects_log
 @pytest.mark.parametrize("way", PASSING)
 def test_any_call_of_any_scenario_fails_and_is_tried_again(way: str, effort: Effort) -> None:
-    runs = 0
-
-    @settings(max_examples=effort.of(quick=3, long=60), deadline=None)
-    @given(st.integers(0, 2**32))
-    def scenarios(seed: int) -> None:
-        nonlocal runs
-        steps = walk(Random(seed), 12, part_size=PART)
-        runs += every_call_fails(steps, PASSING[way], retrying=True)
-
-    scenarios()
+    runs = drawn_scenarios(PASSING[way], effort.of(quick=3, long=60), retrying=True)
     effort.record(f"any call fails and is tried again {way}", runs=runs)

@@ -1,7 +1,7 @@
 """The subcommands of ``phfs``, one module each; the tuple below is the list of them."""
 
 from phfs.cli.commands import artifacts, bench, demo, provision, uploads
-from phfs.cli.commands.command import Command
+from phfs.commandline import Command
 
 COMMANDS: tuple[Command, ...] = (
     artifacts.COMMAND,

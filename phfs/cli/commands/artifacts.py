@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from phfs.cli.commands.command import Command
-from phfs.cli.parser import Parser, UsageError, say
-from phfs.config import group_directory, read
-from phfs.config.mount import OPTIONS, flag, option_of
+from phfs.cli.shared import add_shared, shared_values
+from phfs.commandline import Command, Parser, UsageError, say
+from phfs.config import group_directory
 from phfs.core.names import printable
 
 if TYPE_CHECKING:
@@ -29,8 +27,6 @@ _SHARED = (
 )
 """Options that mean the same as for a mount."""
 
-_SECRET = ("access_key_id", "secret_access_key", "session_token")
-
 _SAID = {
     "deleted": "{objects} objects deleted",
     "expired": "{objects} objects would be deleted",
@@ -41,15 +37,7 @@ _SAID = {
 
 def _add_options(parser: Parser) -> None:
     parser.add_argument("action", nargs="?", metavar="sweep", help="what to do; there is one thing")
-    for row in OPTIONS:
-        option = option_of(row)
-        if row.name not in _SHARED:
-            continue
-        if option.positional:
-            parser.add_argument(row.name, nargs="?", metavar="BUCKET", help=option.help)
-            continue
-        parser.expected[flag(row)] = option.kind.expected
-        parser.add_argument(flag(row), dest=row.name, metavar=option.kind.metavar, help=option.help)
+    add_shared(parser, _SHARED)
     parser.expected["--group"] = "a group's name"
     parser.add_argument(
         "--group",
@@ -77,9 +65,7 @@ def _epoch(text: str) -> float:
 def _run(given: argparse.Namespace) -> int:
     if given.action != "sweep":
         raise UsageError("Say what to do: phfs artifacts sweep BUCKET.")
-    texts = {name: getattr(given, name) for name in _SHARED if getattr(given, name) is not None}
-    rows = [row for row in OPTIONS if row.name in (*_SHARED, *_SECRET)]
-    values = read(rows, texts, os.environ)
+    values = shared_values(given, _SHARED)
     if given.group:
         values["groups"] = sorted({group_directory(name) for name in given.group})
     now = time.time() if given.now is None else given.now

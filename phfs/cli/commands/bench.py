@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from phfs.cli.commands.command import Command
-from phfs.cli.parser import Parser, UsageError
+from phfs.commandline import Command, Parser, UsageError
 from phfs.errors import ConfigError
 
 

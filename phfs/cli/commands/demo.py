@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from phfs.cli.commands.command import Command
-from phfs.cli.parser import Parser
+from phfs.commandline import Command, Parser
 from phfs.errors import ConfigError
 
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from phfs.cli.commands.command import Command
-from phfs.cli.parser import Parser, UsageError, say
-from phfs.config import read
-from phfs.config.mount import OPTIONS, flag, option_of
+from phfs.cli.shared import add_shared, shared_values
+from phfs.commandline import Command, Parser, UsageError, say
 from phfs.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,8 +15,6 @@ if TYPE_CHECKING:
 
 _SHARED = ("bucket", "group", "endpoint_url", "region", "ca_bundle", "profile", "credentials_file")
 """Options that mean the same as for a mount; keys and profile are the administrator's."""
-
-_SECRET = ("access_key_id", "secret_access_key", "session_token")
 
 PROG = "phfs provision"
 
@@ -32,15 +27,7 @@ _FORMATS = ("env", "aws", "secret")
 
 
 def _add_options(parser: Parser) -> None:
-    for row in OPTIONS:
-        option = option_of(row)
-        if row.name not in _SHARED:
-            continue
-        if option.positional:
-            parser.add_argument(row.name, nargs="?", metavar="BUCKET", help=option.help)
-            continue
-        parser.expected[flag(row)] = option.kind.expected
-        parser.add_argument(flag(row), dest=row.name, metavar=option.kind.metavar, help=option.help)
+    add_shared(parser, _SHARED)
     parser.add_argument("--read-only", action="store_true", help="keys that change nothing")
     parser.add_argument("--create-bucket", action="store_true", help="make a missing bucket")
     parser.add_argument("--user", action="store_true", help="make a user of its own (default)")
@@ -103,9 +90,7 @@ def _format(text: str) -> str:
 
 
 def _run(given: argparse.Namespace) -> int:
-    texts = {name: getattr(given, name) for name in _SHARED if getattr(given, name) is not None}
-    rows = [row for row in OPTIONS if row.name in (*_SHARED, *_SECRET)]
-    values = read(rows, texts, os.environ)
+    values = shared_values(given, _SHARED)
     if "group" not in values:
         raise UsageError("--group is missing: say whose objects the keys are to reach.")
     if given.user and given.service_account:

@@ -15,10 +15,9 @@ from contextlib import closing
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from phfs.cli.commands.command import Command
-from phfs.cli.parser import Parser, UsageError, say
+from phfs.cli.shared import add_shared, shared_texts
+from phfs.commandline import Command, Parser, UsageError, say
 from phfs.config import load
-from phfs.config.mount import OPTIONS, flag, option_of
 from phfs.core.names import printable
 from phfs.errors import ConfigError, StoreError
 
@@ -38,15 +37,7 @@ _DAY = 86_400.0
 
 def _add_options(parser: Parser) -> None:
     parser.add_argument("action", nargs="?", metavar="list|abort", help="show them, or end them")
-    for row in OPTIONS:
-        option = option_of(row)
-        if row.name not in _SHARED:
-            continue
-        if option.positional:
-            parser.add_argument(row.name, nargs="?", metavar="BUCKET", help=option.help)
-            continue
-        parser.expected[flag(row)] = option.kind.expected
-        parser.add_argument(flag(row), dest=row.name, metavar=option.kind.metavar, help=option.help)
+    add_shared(parser, _SHARED)
     parser.add_argument(
         "named", nargs="*", metavar="KEY|ID", help="which to abort: all of a key, or one by its id"
     )
@@ -78,8 +69,7 @@ def _run(given: argparse.Namespace) -> int:
         raise UsageError("list shows all there are: leave KEY, ID and --all to abort.")
     if given.action == "abort" and bool(given.named) == given.all:
         raise UsageError("Say which uploads are to be aborted: by KEY or ID, or --all.")
-    texts = {name: getattr(given, name) for name in _SHARED if getattr(given, name) is not None}
-    config = load({**texts, "mountpoint": "/"}, os.environ)
+    config = load({**shared_texts(given, _SHARED), "mountpoint": "/"}, os.environ)
     try:
         from phfs.uploads import Uploads
     except ImportError as error:
