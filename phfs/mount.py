@@ -115,13 +115,7 @@ def _unfinished(unsaved: Collection[str]) -> Unfinished:
 
 def connect(config: MountConfig) -> S3Store:
     """The bucket, with the keys that are found. Raises ``ConfigError``."""
-    credentials = control.credentials(
-        access_key=config.access_key_id,
-        secret_key=config.secret_access_key,
-        session_token=config.session_token,
-        file=config.credentials_file,
-        profile=config.profile,
-    )
+    credentials = control.credentials_of(vars(config))
     if config.ca_bundle is not None:
         control.check_ca_bundle(config.ca_bundle)
     options = S3Options(

@@ -178,13 +178,7 @@ def run(values: Mapping[str, Any], *, now: float, dry_run: bool) -> list[Found]:
 
     Raises ``ConfigError`` if there are no keys, ``StoreError`` if jobs cannot be listed.
     """
-    credentials = control.credentials(
-        access_key=values.get("access_key_id"),
-        secret_key=values.get("secret_access_key"),
-        session_token=values.get("session_token"),
-        file=values.get("credentials_file"),
-        profile=values.get("profile"),
-    )
+    credentials = control.credentials_of(values)
     names = ("bucket", "endpoint_url", "path_style", "ca_bundle")
     options = S3Options(
         region=control.region(region=values.get("region"), profile=values.get("profile")),

@@ -52,13 +52,7 @@ class Uploads:
 
     def __init__(self, config: MountConfig) -> None:
         self._config = config
-        frozen = control.credentials(
-            access_key=config.access_key_id,
-            secret_key=config.secret_access_key,
-            session_token=config.session_token,
-            file=config.credentials_file,
-            profile=config.profile,
-        ).get_frozen_credentials()
+        frozen = control.credentials_of(vars(config)).get_frozen_credentials()
         style = {"on": "path", "off": "virtual"}.get(config.path_style)
         s3: Any = {"addressing_style": style or ("path" if config.endpoint_url else "auto")}
         self._client: Any = boto3.session.Session().client(

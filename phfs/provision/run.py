@@ -60,19 +60,12 @@ class Order:
 
         Raises ``ConfigError`` if there are no keys. May ask the network.
         """
-        profile = values.get("profile")
         return cls(
             bucket=values["bucket"],
             group=values["group"],
             endpoint_url=values["endpoint_url"],
-            region=control.region(region=values.get("region"), profile=profile),
-            credentials=control.credentials(
-                access_key=values.get("access_key_id"),
-                secret_key=values.get("secret_access_key"),
-                session_token=values.get("session_token"),
-                file=values.get("credentials_file"),
-                profile=profile,
-            ),
+            region=control.region(region=values.get("region"), profile=values.get("profile")),
+            credentials=control.credentials_of(values),
             ca_bundle=values.get("ca_bundle"),
             **wishes,
         )

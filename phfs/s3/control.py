@@ -7,7 +7,9 @@ instance. Called by ``mount`` and ``provision``.
 from __future__ import annotations
 
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ProfileNotFound
@@ -84,6 +86,17 @@ def _find(profile: str | None) -> tuple[Session, Credentials]:
 
 def _file_of(session: Session, variable: str) -> Path:
     return Path(str(session.get_config_variable(variable))).expanduser()
+
+
+def credentials_of(values: Mapping[str, Any]) -> Credentials:
+    """As ``credentials``, from values by the names of their options; not all need be there."""
+    return credentials(
+        access_key=values.get("access_key_id"),
+        secret_key=values.get("secret_access_key"),
+        session_token=values.get("session_token"),
+        file=values.get("credentials_file"),
+        profile=values.get("profile"),
+    )
 
 
 def region(*, region: str | None = None, profile: str | None = None) -> str:
