@@ -64,12 +64,13 @@ clean: ## remove what was made here; the MinIO under ~/.cache stays
 $(SETUP): pyproject.toml scripts/packages.txt
 	scripts/system-packages setup
 	test -x $(BIN)/pip || "$$(scripts/python)" -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade 'pip>=25' # Debian 12's takes minutes to choose among the versions of boto3
 	$(BIN)/pip install --quiet --editable '.[demo]'
 	touch $@
 
 $(SETUP_TEST): $(SETUP)
 	scripts/system-packages test containers
-	$(BIN)/pip install --quiet --editable '.[bench,demo,sidecar,test]'
+	$(BIN)/pip install --quiet --editable '.[bench,demo,docs,fsspec,sidecar,test]'
 	touch $@
 
 $(MINIO): $(SETUP) scripts/minio

@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Collection, Mapping
+from contextlib import closing
 
 import trio
 
@@ -18,7 +18,8 @@ from phfs import __version__, allocator
 from phfs.config import MountConfig
 from phfs.config.start import Start
 from phfs.core.names import MAX_KEY
-from phfs.errors import MountError, PhfsError, StoreError, Unfinished
+from phfs.errors import MountError, StoreError, Unfinished
+from phfs.first_reason import first_reason
 from phfs.fuse.convert import Attributes, Ownership
 from phfs.fuse.counts import Counts
 from phfs.fuse.explain import Explanations
@@ -26,11 +27,10 @@ from phfs.fuse.failures import Failures, local_time
 from phfs.fuse.operations import Operations
 from phfs.fuse.session import MountOptions, Session
 from phfs.fuse.shown import ShownFile
-from phfs.s3 import control
 from phfs.s3.client import S3Store
 from phfs.s3.journal import JournaledStore, UploadJournal, origin_of
 from phfs.s3.leftovers import end_leftovers
-from phfs.s3.options import S3Options
+from phfs.s3.opening import connect
 from phfs.s3.prefix import PrefixedStore
 from phfs.s3.refusals import place_of, refusal_of
 from phfs.s3.retry import RetryingStore
@@ -59,22 +59,6 @@ def run(config: MountConfig, ready: Callable[[], None], start: Start = Start()) 
     with first_reason():
         trio.run(_run, config, ready, start)
     return 0
-
-
-@contextmanager
-def first_reason() -> Iterator[None]:
-    """Raise the error of the tree that a group of trio's is made of, for the sake of one sentence;
-    a group with a defect in it stays as it is."""
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        reasons, defects = group.split(PhfsError)
-        if reasons is None or defects is not None:
-            raise
-        first: BaseException = reasons
-        while isinstance(first, BaseExceptionGroup):
-            first = first.exceptions[0]
-        raise first from None
 
 
 async def _run(config: MountConfig, ready: Callable[[], None], start: Start) -> None:
@@ -111,26 +95,6 @@ def _unfinished(unsaved: Collection[str]) -> Unfinished:
         f"{first}{more}.",
         "Write them again; --drain-seconds gives programs more time to finish.",
     )
-
-
-def connect(config: MountConfig) -> S3Store:
-    """The bucket, with the keys that are found. Raises ``ConfigError``."""
-    credentials = control.credentials_of(vars(config))
-    if config.ca_bundle is not None:
-        control.check_ca_bundle(config.ca_bundle)
-    options = S3Options(
-        bucket=config.bucket,
-        region=control.region(region=config.region, profile=config.profile),
-        endpoint_url=config.endpoint_url,
-        path_style=config.path_style,
-        ca_bundle=config.ca_bundle,
-        timeout=config.timeout,
-        deadline=config.retry_deadline,
-        storage_class=config.storage_class,
-        sse=config.sse,
-        sse_kms_key=config.sse_kms_key,
-    )
-    return S3Store(options, credentials)
 
 
 async def check(store: Store, config: MountConfig) -> None:

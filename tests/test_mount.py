@@ -10,6 +10,7 @@ import trio
 
 from phfs import allocator, errors, mount
 from phfs.config import MountConfig
+from phfs.first_reason import first_reason
 from phfs.fuse.failures import Failures
 from phfs.s3.faults import Call, FaultyStore
 from phfs.s3.memory import MemoryStore
@@ -143,7 +144,7 @@ async def test_the_status_is_plain_and_tells_no_secret(store: FaultyStore) -> No
 
 def failing_with(error: BaseException) -> Callable[[], None]:
     def fail() -> None:
-        with mount.first_reason():
+        with first_reason():
             raise error
 
     return fail

@@ -32,7 +32,7 @@ from phfs.bench.output import writable
 from phfs.bench.process import Process
 from phfs.commandline import Parser, UsageError
 from phfs.config import MountConfig
-from phfs.mount import first_reason
+from phfs.first_reason import first_reason
 from tests.support.minio import REGION, MinioServer
 
 PROG = "python -m bench.anatomy"

@@ -12,6 +12,7 @@ BELOW = {
     "": set[str](),  # the package itself, which holds the version
     "errors": set[str](),
     "commandline": {"errors"},
+    "first_reason": {"errors"},
     "allocator": set[str](),
     "config": {"errors"},
     "core": {"errors"},
@@ -19,7 +20,7 @@ BELOW = {
     "s3": {"core", "errors", "config"},
     "vfs": {"s3", "core", "errors", "config"},
     "fuse": {"vfs", "s3", "core", "system", "errors", "config"},
-    "mount": {"allocator", "fuse", "vfs", "s3", "core", "errors", "config"},
+    "mount": {"allocator", "first_reason", "fuse", "vfs", "s3", "core", "errors", "config"},
     "cli": {
         "bench",
         "commandline",
@@ -27,12 +28,17 @@ BELOW = {
         "core",
         "demo",
         "errors",
+        "files",
+        "first_reason",
         "mount",
         "provision",
+        "s3",
         "sweep",
         "system",
         "uploads",
     },
+    # Sees a group's files through the store port, as a mount does.
+    "files": {"s3", "core", "errors", "config"},
     # Lists uploads bucket-wide where a store lists them in no other way, which no mount may.
     "uploads": {"s3", "core", "errors", "config"},
     # Administers a store, and finds the administrator's keys as a mount finds its own.
@@ -61,6 +67,8 @@ LIBRARIES = {
     "vfs": {"cachetools", "trio"},
     "fuse": {"pyfuse3", "trio"},
     "mount": {"trio"},
+    "files": {"trio"},
+    "cli": {"rich", "shtab", "trio"},
     "sweep": {"trio"},
     "demo": {"boto3", "botocore", "moto", "rich"},
     "uploads": {"boto3", "botocore"},

@@ -1,0 +1,74 @@
+"""From a configuration to the store it means: keys, region, certificates, repetition, prefix.
+
+Owns which wrappers are around the bucket when it is used without a mount, and what a refusal means
+there. Called by ``mount``, which adds wrappers of its own, and by ``cli`` for commands without a
+mount.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from phfs.config import MountConfig
+from phfs.errors import StoreError
+from phfs.s3 import control
+from phfs.s3.client import S3Store
+from phfs.s3.journal import JournaledStore, UploadJournal, origin_of
+from phfs.s3.options import S3Options
+from phfs.s3.prefix import PrefixedStore
+from phfs.s3.refusals import place_of, refusal_of
+from phfs.s3.retry import RetryingStore
+
+
+def connect(config: MountConfig) -> S3Store:
+    """The bucket, with the keys that are found. Raises ``ConfigError``."""
+    credentials = control.credentials_of(vars(config))
+    if config.ca_bundle is not None:
+        control.check_ca_bundle(config.ca_bundle)
+    options = S3Options(
+        bucket=config.bucket,
+        region=control.region(region=config.region, profile=config.profile),
+        endpoint_url=config.endpoint_url,
+        path_style=config.path_style,
+        ca_bundle=config.ca_bundle,
+        timeout=config.timeout,
+        deadline=config.retry_deadline,
+        storage_class=config.storage_class,
+        sse=config.sse,
+        sse_kms_key=config.sse_kms_key,
+    )
+    return S3Store(options, credentials)
+
+
+@contextmanager
+def reading(config: MountConfig) -> Iterator[PrefixedStore]:
+    """The objects under the prefix, by keys relative to it, for who changes nothing or only deletes
+    and copies. Raises ``ConfigError``."""
+    with closing(connect(config)) as client:
+        yield PrefixedStore(RetryingStore(client, config.retry_deadline), config.prefix)
+
+
+@contextmanager
+def writing(config: MountConfig) -> Iterator[PrefixedStore]:
+    """As ``reading``, for who begins multipart uploads: they are in the journal of this machine, so
+    that the next mount of the same place ends what a crash leaves. Raises ``ConfigError``."""
+    with (
+        closing(connect(config)) as client,
+        closing(UploadJournal(config.state_dir, origin_of(config))) as journal,
+    ):
+        lasting = RetryingStore(client, config.retry_deadline)
+        yield PrefixedStore(JournaledStore(lasting, journal), config.prefix)
+
+
+@contextmanager
+def refusals(config: MountConfig) -> Iterator[None]:
+    """Inside, what the store refuses about the place as a whole (the bucket, the keys, the way to
+    it) is said to the person who named them, as at the beginning of a mount."""
+    try:
+        yield
+    except StoreError as error:
+        told = refusal_of(
+            error, bucket=config.bucket, place=place_of(config.endpoint_url), source=config.source
+        )
+        raise type(error)(told.why, told.advice) from error
