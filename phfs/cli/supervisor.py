@@ -109,6 +109,7 @@ class _Watch:
         self._inbox = inbox
         self._ready = ready
         self._crashes: list[MountError] = []
+        self._deaths = 0
         self._died = 0.0
         self._stopping = False
         self._too_slow = False
@@ -151,6 +152,7 @@ class _Watch:
         log.error("the mount's process %s; it is started again %s", end.words(), later)
         if end.served is None and self._crashes:
             return  # it says why the mount is away, not why it went
+        self._deaths += 1
         self._crashes.append(
             MountError(
                 f"The mount's process {end.words()} at {when}. What was open then has to be opened "
@@ -173,7 +175,7 @@ class _Watch:
             device = self._duty.attach()
         except MountError as error:
             return _End(1, f"{error.why} {error.advice}".strip(), None)
-        start = Start(device, os.getpid(), tuple(self._crashes))
+        start = Start(device, os.getpid(), tuple(self._crashes), self._deaths)
         said, process = self._fork(start)
         if device is not None:
             os.close(device)  # else nobody would notice the other's death: all would wait for ever

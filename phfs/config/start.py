@@ -18,7 +18,10 @@ class Start(NamedTuple):
     supervisor: int | None = None
     """The process that watches over this one."""
     crashes: tuple[MountError, ...] = ()
-    """How the processes that served the mount before have died, the last one last."""
+    """How the processes that served the mount before have died, the last one last; of many only
+    the last are kept."""
+    deaths: int = 0
+    """How often the mount's process has died, those of ``crashes`` included."""
 
     @property
     def again(self) -> bool:

@@ -49,13 +49,17 @@ class Outgoing(NamedTuple):
     repeatable: bool
 
     def head(self) -> bytes:
-        """Request line and headers. Raises ``InvalidRequest`` for a value with a line break."""
+        """Request line and headers. Raises ``InvalidRequest`` for a value with a line break, or
+        that is no text; the error does not show it, it may be a key."""
         lines = [f"{self.method} {self.target} HTTP/1.1"]
         lines += [f"{name}: {value}" for name, value in self.headers.items()]
         text = "\n".join(lines)
         if text.count("\n") != len(lines) - 1 or "\r" in text:
             raise InvalidRequest(f"{self.target}: a header would have a line break")
-        return text.replace("\n", "\r\n").encode("utf-8", "surrogateescape") + head.END
+        try:
+            return text.replace("\n", "\r\n").encode("utf-8", "surrogateescape") + head.END
+        except UnicodeEncodeError:
+            raise InvalidRequest(f"{self.target}: a header would have what is no text") from None
 
 
 class UnansweredError(ConnectionError):

@@ -16,10 +16,14 @@ from botocore.exceptions import BotoCoreError, ProfileNotFound
 from botocore.session import Session
 
 from phfs.errors import ConfigError
-from phfs.s3.credentials import FileCredentials, SourceCredentials
+from phfs.s3.credentials import FileCredentials, SourceCredentials, fault_of
 
 DEFAULT_REGION = "us-east-1"
 """The region of a bucket that has none: MinIO's default, and AWS's."""
+
+_COPY_AGAIN = (
+    "Set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, if temporary, AWS_SESSION_TOKEN again."
+)
 
 
 def credentials(
@@ -49,6 +53,8 @@ def credentials(
     if found.method == "config-file":
         section = named if named == "default" else f"profile {named}"
         return FileCredentials(_file_of(session, "config_file"), section)
+    if found.method == "env" and (fault := fault_of(found.get_frozen_credentials())):
+        raise ConfigError(f"The keys in AWS's variables cannot be used: {fault}.", _COPY_AGAIN)
     return SourceCredentials(found, lambda: _find(profile)[1])
 
 
@@ -97,6 +103,30 @@ def credentials_of(values: Mapping[str, Any]) -> Credentials:
         file=values.get("credentials_file"),
         profile=values.get("profile"),
     )
+
+
+_METHODS = {
+    "env": "AWS_ACCESS_KEY_ID",
+    "assume-role": "the role of the profile",
+    "assume-role-with-web-identity": "the web identity (AWS_WEB_IDENTITY_TOKEN_FILE)",
+    "sso": "the single sign-on of the profile",
+    "custom-process": "the program that credential_process names",
+    "container-role": "the container's role",
+    "iam-role": "the machine's role",
+}
+"""Where keys come from, by botocore's word for it; others are told as they are."""
+
+
+def aws_source(profile: str | None = None) -> str:
+    """From where AWS's tools would take the keys, for people. Raises ``ConfigError`` as
+    ``credentials``."""
+    session, found = _find(profile)
+    section = f"[{session.profile or 'default'}]"
+    if found.method == "shared-credentials-file":
+        return f"{section} of {_file_of(session, 'credentials_file')}"
+    if found.method == "config-file":
+        return f"{section} of {_file_of(session, 'config_file')}"
+    return _METHODS.get(str(found.method), str(found.method))
 
 
 def region(*, region: str | None = None, profile: str | None = None) -> str:

@@ -162,6 +162,12 @@ class SourceCredentials(RenewedCredentials):
         urgent = _runs_out(self._found, within=LAST_SECONDS)
         return self._clock() - self._asked >= (LOOK_SECONDS if urgent else EARLY_SECONDS)
 
+    @property
+    def ends(self) -> int | None:
+        """When the keys of now end, in epoch seconds; None if they do not say."""
+        moment = getattr(self._found, "_expiry_time", None)
+        return None if moment is None else int(moment.timestamp())
+
     def _follow(self) -> None:
         self._asked = self._clock()
         try:
@@ -173,10 +179,13 @@ class SourceCredentials(RenewedCredentials):
 
     def _renewed(self) -> ReadOnlyCredentials:
         try:
-            return self._found.get_frozen_credentials()
+            found = self._found.get_frozen_credentials()
         # Each source has errors of its own, some of them no more than RuntimeError.
         except Exception as error:
             raise BadCredentials(f"The keys cannot be renewed: {_reason(error)}.") from None
+        if fault := fault_of(found):
+            raise BadCredentials(f"The keys cannot be renewed: {fault}.")
+        return found
 
     def _look(self) -> ReadOnlyCredentials | None:
         if self._clock() - self._asked_in_vain < LOOK_SECONDS:
@@ -235,7 +244,22 @@ def _read(file: Path, section: str) -> ReadOnlyCredentials:
         raise ConfigError(
             f"There are no keys in {file} under [{section}].", _what_to_write(section)
         )
+    if fault := fault_of(frozen):
+        raise ConfigError(f"The keys in {file} cannot be used: {fault}.", _what_to_write(section))
     return frozen
+
+
+def fault_of(keys: ReadOnlyCredentials) -> str | None:
+    """Why these keys cannot be sent in a header, without showing them; None if they can."""
+    parts = {
+        "access key": keys.access_key,
+        "secret key": keys.secret_key,
+        "session token": keys.token,
+    }
+    for name, text in parts.items():
+        if text and not text.isprintable():
+            return f"the {name} has a line break or another character that none has"
+    return None
 
 
 def _what_to_write(section: str) -> str:

@@ -18,14 +18,14 @@ from botocore.credentials import Credentials, ReadOnlyCredentials
 
 from phfs.errors import BadCredentials, Corrupted
 from phfs.s3 import xml
-from phfs.s3.answers import Reply, error_class, error_of, failure_of
+from phfs.s3.answers import Reply, error_class, error_of, failure_of, refused_head
 from phfs.s3.connect import Address
 from phfs.s3.connection import Answer, Outgoing
 from phfs.s3.endpoint import Endpoint, encode_query, endpoint_of, is_aws
 from phfs.s3.http import Pool
 from phfs.s3.options import S3Options
 from phfs.s3.ranges import Wanted, fill
-from phfs.s3.sign import Signer
+from phfs.s3.sign import Link, Signer
 from phfs.s3.store import Body
 from phfs.s3.threads import run_watched
 from phfs.s3.watch import Watch
@@ -99,6 +99,20 @@ class Exchange:
 
         await self._send(request, watch, read, inline=inline)
 
+    def link(self, key: str, query: Mapping[str, str], seconds: int) -> Link:
+        """A signed address of an object, with what is known of region and clock by now. May block.
+
+        Raises ``BadCredentials``.
+        """
+        url, parameters = self.url(key), encode_query(query)
+        return self._signer.link(f"{url}?{parameters}" if parameters else url, seconds)
+
+    def url(self, key: str) -> str:
+        """The address of an object, unsigned."""
+        endpoint = self._endpoint
+        scheme = "https" if endpoint.address.tls else "http"
+        return f"{scheme}://{endpoint.host}{endpoint.path(key)}"
+
     def close(self) -> None:
         """Close the connections."""
         self._pool.close()
@@ -126,6 +140,8 @@ class Exchange:
                 used, taken.reply, failure, watch, inline=inline
             )
             if not learnt or corrections == MOST_CORRECTIONS:
+                if request.method == "HEAD" and taken.reply.status == 400:
+                    raise refused_head(watch.subject)
                 raise error_of(watch.subject, taken.reply.status, failure)
             corrections += 1
 
@@ -139,7 +155,7 @@ class Exchange:
         inline: bool,
     ) -> bool:
         """Whether a refusal of the keys comes from their having been replaced meanwhile."""
-        unexplained = reply.status == 403 and not failure.code  # a HEAD's
+        unexplained = reply.status in (400, 403) and not failure.code  # a HEAD's
         if not (unexplained or error_class(reply.status, failure.code) is BadCredentials):
             return False
         if inline:

@@ -6,6 +6,7 @@ Owns the spelling of S3's request headers. Pure; called by ``client``.
 from __future__ import annotations
 
 import base64
+from urllib.parse import quote
 
 from awscrt.checksums import crc32c  # type: ignore[import-untyped]
 
@@ -42,6 +43,12 @@ def encryption(options: S3Options) -> dict[str, str]:
     if options.sse_kms_key:
         headers["x-amz-server-side-encryption-aws-kms-key-id"] = options.sse_kms_key
     return headers
+
+
+def attachment(name: str) -> str:
+    """The Content-Disposition by which a browser saves an answer under ``name`` (RFC 6266)."""
+    plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\' else "_" for c in name)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
 def of_new_object(attributes: Attributes, options: S3Options) -> dict[str, str]:

@@ -2,22 +2,40 @@
 
 Owns the clock's offset against the store's, the region signed for, and the signing key of the day.
 Bodies are not part of the signature: a CRC32C, itself a signed header, protects them at a
-thirtieth of the cost of a SHA-256. Called by ``exchange``.
+thirtieth of the cost of a SHA-256. Signs addresses, too, by which whoever has one may fetch an
+object for a while. Called by ``exchange``.
 """
 
 from __future__ import annotations
 
 import datetime
-from typing import Any
+import time
+from typing import Any, NamedTuple
 
-from botocore.auth import SIGV4_TIMESTAMP, UNSIGNED_PAYLOAD, S3SigV4Auth
+from botocore.auth import SIGV4_TIMESTAMP, UNSIGNED_PAYLOAD, S3SigV4Auth, S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials, ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError
 
-from phfs.errors import BadCredentials
+from phfs.errors import BadCredentials, InvalidRequest
 
 _Base: Any = S3SigV4Auth
+_LinkBase: Any = S3SigV4QueryAuth
 """Typed loosely: the stubs leave out what is overridden here."""
+
+MAX_LINK_SECONDS = 7 * 86_400
+"""Longest life of a signed address (S3 API reference, "Authenticating requests: query
+parameters")."""
+
+
+class Link(NamedTuple):
+    """A signed address; times in epoch seconds. ``ends``: when it stops working by itself.
+    ``temporary``: the keys end, too, and the link with them, at ``keys_end`` if that is known."""
+
+    url: str
+    ends: int
+    temporary: bool
+    keys_end: int | None
 
 
 class _Request:
@@ -79,6 +97,21 @@ class _Auth(_Base):  # type: ignore[misc]
         super()._modify_request_before_signing(request)
 
 
+class _LinkAuth(_LinkBase):  # type: ignore[misc]
+    """botocore's signer of addresses with an offset to its clock."""
+
+    def __init__(
+        self, credentials: Any, region: str, seconds: int, offset: datetime.timedelta
+    ) -> None:
+        super().__init__(credentials, "s3", region, expires=seconds)
+        self._offset = offset
+
+    def _modify_request_before_signing(self, request: Any) -> None:
+        now = datetime.datetime.now(datetime.UTC) + self._offset
+        request.context["timestamp"] = now.strftime(SIGV4_TIMESTAMP)
+        super()._modify_request_before_signing(request)
+
+
 class Signer:
     """Signs for one store. ``credentials`` may renew themselves; each request uses one state."""
 
@@ -103,17 +136,31 @@ class Signer:
     def sign(self, method: str, url: str, headers: dict[str, str]) -> ReadOnlyCredentials:
         """Add date, token and signature to ``headers``, which must have ``Host``; the keys used.
 
-        Raises ``BadCredentials`` when temporary keys cannot be renewed.
+        Raises ``BadCredentials`` when temporary keys cannot be renewed, ``InvalidRequest`` for a
+        header that is no text.
         """
-        try:
-            frozen = self._credentials.get_frozen_credentials()
-        except BotoCoreError as error:
-            raise BadCredentials(f"the keys cannot be renewed: {error}") from error
+        frozen = self._frozen()
         auth = self._auth
         if auth is None or auth.credentials != frozen:
             auth = self._auth = _Auth(frozen, self.region, self.offset)
-        auth.add_auth(_Request(method, url, headers))
+        try:
+            auth.add_auth(_Request(method, url, headers))
+        except UnicodeEncodeError:
+            # The error has all that was to be signed in it, or the secret key.
+            raise InvalidRequest(f"{url}: a header would have what is no text") from None
         return frozen
+
+    def link(self, url: str, seconds: int) -> Link:
+        """An address to GET ``url`` by for so many seconds, at most ``MAX_LINK_SECONDS``.
+
+        Raises ``BadCredentials`` when temporary keys cannot be renewed.
+        """
+        frozen = self._frozen()
+        request = AWSRequest("GET", url)
+        _LinkAuth(frozen, self.region, seconds, self.offset).add_auth(request)
+        keys_end = getattr(self._credentials, "ends", None)
+        ends = int(time.time()) + seconds
+        return Link(str(request.url), ends, frozen.token is not None, keys_end)
 
     def move_to(self, region: str) -> None:
         """Sign for another region from now on."""
@@ -124,3 +171,9 @@ class Signer:
         """Sign with a clock that is ``offset`` ahead of this machine's from now on."""
         self.offset = offset
         self._auth = None
+
+    def _frozen(self) -> ReadOnlyCredentials:
+        try:
+            return self._credentials.get_frozen_credentials()
+        except BotoCoreError as error:
+            raise BadCredentials(f"the keys cannot be renewed: {error}") from error

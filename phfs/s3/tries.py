@@ -7,8 +7,9 @@ Jitter"). Never waits itself. Called by ``retry``.
 
 from __future__ import annotations
 
+import random
+
 import trio
-from tenacity import RetryCallState, Retrying, wait_random_exponential
 
 from phfs.errors import Throttled, TransientError
 from phfs.s3.watch import LEAST_PROGRESS
@@ -19,7 +20,7 @@ FIRST_WAIT = 0.1
 LONGEST_WAIT = 5.0
 """Longest wait before any try, in seconds."""
 
-_draw_wait = wait_random_exponential(multiplier=FIRST_WAIT, max=LONGEST_WAIT)
+_RANDOM = random.SystemRandom()
 
 
 class Tries:
@@ -54,9 +55,9 @@ class Tries:
         self._count += 1
         self._in_a_row += 1
         self.unsure = self.unsure or not isinstance(error, Throttled)
-        state = RetryCallState(Retrying(), None, (), {})
-        state.attempt_number = self._in_a_row
-        seconds = _draw_wait(state)
+        # Bounded, because a float has no room for the doublings of a long night.
+        longest = FIRST_WAIT * 2 ** min(self._in_a_row - 1, 16)
+        seconds = _RANDOM.uniform(0, min(longest, LONGEST_WAIT))
         return seconds if trio.current_time() + seconds < self.give_up else None
 
     def summary(self, error: TransientError) -> TransientError:

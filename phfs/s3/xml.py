@@ -86,6 +86,18 @@ def failures(root: Element) -> list[Failure]:
     return [failure(child) for child in root if local_name(child) == "Error"]
 
 
+def deleted(root: Element) -> set[str]:
+    """The keys that a DeleteObjects answer says are gone."""
+    gone = (fields(child) for child in root if local_name(child) == "Deleted")
+    return {found.get("Key", "") for found in gone}
+
+
+def read_back(text: str) -> str:
+    """``text`` as a parser gives it when its writer has not escaped line breaks (XML 1.0,
+    "End-of-Line Handling")."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def tags(root: Element) -> list[tuple[str, str]]:
     """The tags of a GetObjectTagging answer."""
     found = [fields(each) for each in root.iter() if local_name(each) == "Tag"]
@@ -157,8 +169,8 @@ def completion(parts: Iterable[Part]) -> bytes:
 
 
 def deletion(keys: Iterable[str]) -> bytes:
-    """The body of DeleteObjects, which then tells failures only."""
-    lines = ['<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Quiet>true</Quiet>']
+    """The body of DeleteObjects, which then tells of every key what became of it."""
+    lines = ['<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Quiet>false</Quiet>']
     lines += [f"<Object>{_element('Key', key)}</Object>" for key in keys]
     return "".join([*lines, "</Delete>"]).encode()
 

@@ -20,8 +20,10 @@ from phfs.errors import (
     PhfsError,
     PreconditionFailed,
     StoreError,
+    TransientError,
     Unsupported,
 )
+from phfs.s3 import looking
 from phfs.s3.copying import copy_object
 from phfs.vfs.changes import Changes
 from phfs.vfs.copies import Copies, named
@@ -94,7 +96,7 @@ class DirectoryRenamer:
             self._moved_beneath(source, versions, stored)
             namespace.renamed_directory(old_parent, old_name, source)
             try:
-                await self._delete_all([info.key for info in objects], old_key, new_key)
+                await self._delete_all([info.key for info in objects], new_key)
             except PhfsError:
                 namespace.doubt_name(old_parent, old_name)
                 raise
@@ -170,34 +172,30 @@ class DirectoryRenamer:
             raise errors[0]
         return stored
 
-    async def _delete_all(self, keys: list[str], old_key: str, new_key: str) -> None:
-        """Raises ``OperationFailed`` naming what is left."""
+    async def _delete_all(self, keys: list[str], new_key: str) -> None:
+        """Raises ``OperationFailed`` naming what is left, or what the store refused it with."""
+        failed: StoreError | None = None
         try:
             failures = await self._namespace.store.delete_many(keys)
             left = [failure.key for failure in failures]
-            why = str(failures[0].error) if failures else ""
+            failed = failures[0].error if failures else None
         except StoreError as error:
-            left, why = await self._still_there(keys, old_key), str(error)
-        if left:
-            raise OperationFailed(
+            left, failed = await self._still_there(keys), error
+        if left and failed is not None:
+            kind = OperationFailed if isinstance(failed, TransientError) else type(failed)
+            raise kind(
                 f"Everything is readable under /{new_key.removesuffix('/')}, but {named(left)} "
-                f"could not be removed under the old name: {why}",
+                f"could not be removed under the old name: {failed}",
                 "Remove those once the store allows it.",
             )
 
-    async def _still_there(self, keys: list[str], old_key: str) -> list[str]:
+    async def _still_there(self, keys: list[str]) -> list[str]:
         """Those of ``keys`` whose deletion has not taken effect, as far as the store says."""
-        there: set[str] = set()
-        token, more = None, True
         try:
-            while more:
-                page = await self._namespace.store.list_page(old_key, token=token)
-                there.update(info.key for info in page.objects)
-                token = page.next_token
-                more = token is not None
+            there = await looking.remaining(self._namespace.store, keys)
         except StoreError:
-            return keys
-        return [key for key in keys if key in there]
+            there = None
+        return [key for key in keys if there is None or key in there]
 
     def _moved_beneath(
         self, directory: Directory, versions: dict[str, ETag], stored: dict[str, Stored]

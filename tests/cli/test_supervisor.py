@@ -145,6 +145,18 @@ def test_one_that_dies_is_followed_by_another_that_knows_why(tmp_path: Path) -> 
     assert log.count("served again") == 2
 
 
+def test_of_many_deaths_all_are_counted_and_the_last_are_kept(tmp_path: Path) -> None:
+    serve = """
+    ready()
+    if number < 23:
+        return 1, f"Defect {number}."
+    return 0, f"{start.deaths} {len(start.crashes)} {start.crashes[-1].why}"
+    """
+    code, sentence, _ = Watched(tmp_path, serve).end()
+    assert (code, sentence.split()[:2]) == (0, ["23", "20"])
+    assert "Defect 22." in sentence
+
+
 def test_a_defect_is_a_death(tmp_path: Path) -> None:
     watched = Watched(
         tmp_path, "ready(); return (1, 'A defect.') if number == 0 else (0, start.crashes[0].why)"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 import email.utils
+import errno
 import math
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,6 +53,8 @@ def refused(place: Place, mountpoint: Path, *options: str) -> str:
         env={
             "PATH": str(PHFS_MOUNT.parent) + ":/usr/bin:/bin",
             "HOME": str(mountpoint.parent),
+            "PHFS_CONFIG": os.devnull,
+            "PHFS_STATE_DIR": str(mountpoint.parent / "state"),
             "PHFS_ENDPOINT_URL": place.endpoint_url,
             "PHFS_ACCESS_KEY_ID": place.keys.access_key,
             "PHFS_SECRET_ACCESS_KEY": place.keys.secret_key,
@@ -256,3 +260,21 @@ def test_an_upload_that_the_store_has_spoilt_is_an_error(
     assert "Write the file again" in said["advice"]
     assert mounted.get("file") == SMALL
     assert (mounted.path / "file").read_bytes() == SMALL
+
+
+@pytest.mark.parametrize("at", [0.3, 0.45, 0.6, 0.75, 0.9])
+def test_a_wrong_bit_in_what_publishes_an_upload_publishes_nothing_wrong(
+    proxy: FaultProxy, mounted: Mounted, at: float
+) -> None:
+    mounted.put("file", SMALL)
+    proxy.fault(faults.flipped_request(at), kind="complete_upload")
+    said = 0
+    try:
+        (mounted.path / "file").write_bytes(LARGE)
+    except OSError as error:
+        said = error.errno or -1
+    expected = SMALL if said else LARGE
+    assert said in (0, errno.EIO), mounted.errors()
+    assert proxy.hit == 1
+    assert mounted.get("file") == expected
+    assert (mounted.path / "file").read_bytes() == expected

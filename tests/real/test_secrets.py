@@ -248,6 +248,45 @@ def test_wrong_keys_are_not_repeated_when_they_are_refused(
     planted.assert_hidden_below(tmp_path)
 
 
+@pytest.mark.parametrize("wrong", ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
+@pytest.mark.parametrize("command", ["phfs-mount", "phfs provision"])
+def test_aws_s_variables_that_no_header_can_hold(
+    planted: Planted, tmp_path: Path, command: str, wrong: str
+) -> None:
+    """Copied with a byte that is no text: the error of whoever encodes it would have all of it."""
+    (tmp_path / "m").mkdir()
+    words = [
+        str(PHFS_MOUNT.parent / command.split()[0]),
+        *command.split()[1:],
+        planted.place.bucket,
+    ]
+    if command == "phfs-mount":
+        words += [str(tmp_path / "m"), f"--state-dir={tmp_path}/state", "--foreground"]
+    environ = {
+        "AWS_ACCESS_KEY_ID": planted.session.access_key,
+        "AWS_SECRET_ACCESS_KEY": planted.session.secret_key,
+        "AWS_SESSION_TOKEN": planted.token,
+    }
+    environ[wrong] += "\udc80"
+    done = subprocess.run(
+        [*words, "--group=g"],
+        env={
+            "PATH": os.environ["PATH"],
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "PHFS_ENDPOINT_URL": planted.place.endpoint_url,
+            **environ,
+        },
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "AWS's variables cannot be used" in done.stderr
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    planted.assert_hidden(done.stdout + done.stderr, "what is said")
+
+
 @pytest.mark.parametrize("command", ["phfs-mount", "phfs provision"])
 def test_keys_on_the_command_line_are_refused_and_not_repeated(
     planted: Planted, command: str
@@ -267,6 +306,20 @@ def test_keys_on_the_command_line_are_refused_and_not_repeated(
         planted.assert_hidden(done.stdout + done.stderr, "what is said")
 
 
+REPEATING = """
+import sys
+from phfs.cli import mount
+from phfs.s3.sign import Signer
+
+def fail(self, method, url, headers):
+    frozen = self._credentials.get_frozen_credentials()
+    (frozen.secret_key + frozen.token + chr(0xdc80)).encode()
+
+Signer.sign = fail
+sys.exit(mount.main(sys.argv[1:]))
+"""
+"""A defect whose error has the keys in it, though not in its sentence."""
+
 DEFECT = """
 import os, sys
 from phfs.cli import mount
@@ -285,12 +338,22 @@ sys.exit(mount.main(sys.argv[1:]))
 """
 
 
-def test_a_defect_s_traceback_has_no_values(planted: Planted, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("defect", "said"),
+    [
+        (DEFECT.format(trigger="/"), "a defect that the test provokes"),
+        (REPEATING, "surrogates not allowed"),
+    ],
+    ids=["plain", "with the keys inside"],
+)
+def test_a_defect_s_traceback_has_no_values(
+    planted: Planted, tmp_path: Path, defect: str, said: str
+) -> None:
     (tmp_path / "m").mkdir()
     place = planted.place
     done = subprocess.run(
         [
-            *(sys.executable, "-c", DEFECT.format(trigger="/"), place.bucket, tmp_path / "m"),
+            *(sys.executable, "-c", defect, place.bucket, tmp_path / "m"),
             *(f"--group={place.group}", f"--state-dir={tmp_path}/state", "--foreground"),
         ],
         env={
@@ -304,7 +367,7 @@ def test_a_defect_s_traceback_has_no_values(planted: Planted, tmp_path: Path) ->
         check=False,
     )
     assert done.returncode == 1
-    assert "a defect that the test provokes" in done.stderr
+    assert said in done.stderr
     assert "Traceback" in done.stderr
     planted.assert_hidden(done.stdout + done.stderr, "the traceback")
 

@@ -99,8 +99,22 @@ def test_a_date_that_is_none(date: str) -> None:
         ("=?nonsense?q?=C3?=", "=?nonsense?q?=C3?="),
         ("=?UTF-8?b?5?=", "=?UTF-8?b?5?="),
         ("a =? b", "a =? b"),
+        ("=?utf-7?q?+2AA-?=", "=?utf-7?q?+2AA-?="),
+        ("=?utf-8?q?a=0Ab?=", "=?utf-8?q?a=0Ab?="),
     ],
 )
 def test_metadata_in_the_encodings_of_stores(sent: str, expected: str) -> None:
     headers = Headers({"Content-Length": "1", "ETag": '"e"', "x-amz-meta-owner": sent})
     assert answers.described("a", headers).attributes.metadata == {"owner": expected}
+
+
+def test_how_an_object_is_encrypted() -> None:
+    plain = {"Content-Length": "1", "ETag": '"e"'}
+    assert answers.described("a", Headers(plain)).encryption == ""
+    sealed = {
+        **plain,
+        "x-amz-server-side-encryption": "aws:kms",
+        "x-amz-server-side-encryption-aws-kms-key-id": "key/1",
+    }
+    described = answers.described("a", Headers(sealed))
+    assert (described.encryption, described.encryption_key) == ("aws:kms", "key/1")

@@ -265,6 +265,19 @@ async def test_keys_that_could_not_be_deleted_are_told() -> None:
     assert str(failures[0].error) == "a & b: the object store said AccessDenied: no"
 
 
+@pytest.mark.expects_log
+async def test_keys_of_which_nothing_is_said_are_not_taken_for_deleted() -> None:
+    """MinIO and radosgw delete ``b`` if a bit of ``c`` is wrong when it arrives."""
+    result = b"<DeleteResult><Deleted><Key>a</Key></Deleted><Deleted><Key>b</Key></Deleted>"
+    with (
+        RawServer(always(answer("200 OK", result + b"</DeleteResult>"))) as server,
+        opened(server) as store,
+    ):
+        failures = await store.delete_many(["a", "c"])
+    assert [failure.key for failure in failures] == ["c"]
+    assert isinstance(failures[0].error, Corrupted), "it is asked for again"
+
+
 async def test_a_listing_that_does_not_move_on_is_a_fault() -> None:
     page = (
         b"<ListBucketResult><IsTruncated>true</IsTruncated>"

@@ -49,6 +49,25 @@ def test_no_keys() -> None:
         control.credentials()
 
 
+@pytest.mark.parametrize(
+    ("variable", "part"),
+    [
+        ("AWS_ACCESS_KEY_ID", "access key"),
+        ("AWS_SECRET_ACCESS_KEY", "secret key"),
+        ("AWS_SESSION_TOKEN", "session token"),
+    ],
+)
+@pytest.mark.parametrize("wrong", ["planted\udc80", "planted\nline"], ids=["byte", "line"])
+def test_variables_that_no_header_can_hold(
+    monkeypatch: pytest.MonkeyPatch, variable: str, part: str, wrong: str
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.setenv(name, wrong if name == variable else "x")
+    with pytest.raises(ConfigError, match=f"AWS's variables .* the {part} has") as caught:
+        control.credentials()
+    assert "planted" not in repr(caught.value)
+
+
 @pytest.mark.parametrize("half", ["access_key", "secret_key"])
 def test_half_a_pair(half: str) -> None:
     with pytest.raises(ConfigError, match="is not set") as caught:

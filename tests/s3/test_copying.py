@@ -17,16 +17,6 @@ RICH = Attributes("text/csv", "STANDARD_IA", {"owner": "ada"}, {"Cache-Control":
 BODY = bytes(range(100))
 
 
-@pytest.fixture
-def memory() -> MemoryStore:
-    return MemoryStore(lambda: 0.0, min_part=1)
-
-
-@pytest.fixture
-def faulty(memory: MemoryStore) -> FaultyStore:
-    return FaultyStore(memory)
-
-
 async def copy(store: Store, etag: ETag, *, parallel: int = 4, threshold: int = 50) -> Stored:
     return await copy_object(
         store,

@@ -76,6 +76,15 @@ def test_a_link_that_is_turned(tmp_path: Path, now: list[float]) -> None:
     assert key_of(keys) == "2"
 
 
+def test_a_file_whose_token_no_header_can_hold(tmp_path: Path, now: list[float]) -> None:
+    file = tmp_path / "keys"
+    file.write_text(text("a", token="planted\ttoken"))
+    with pytest.raises(ConfigError, match="the session token has a line break") as caught:
+        following(file, now)
+    assert str(file) in caught.value.why
+    assert "planted" not in repr(caught.value)
+
+
 HALVES = ["", "[defau", "[default]\naws_access_key_id = b\n", "[default]\naws_acc\x80ess", "no ini"]
 
 

@@ -225,3 +225,33 @@ def test_an_endless_answer(proxy: FaultProxy) -> None:
     assert code == 200
     assert body.startswith(b"<a><b/><b/>")
     assert 2_000_000 < len(body) <= 3_000_003
+
+
+@pytest.mark.parametrize(
+    ("fault", "method"),
+    [
+        (faults.flipped_request(), "GET"),
+        (faults.flipped_answer(), "HEAD"),
+        (faults.header("Content-Range", str.upper), "GET"),
+        (faults.body(lambda body: body.replace(b"not there", b"x")), "GET"),
+        (faults.cut(len(BODY)), "GET"),
+        (faults.stall_inside(len(BODY)), "GET"),
+    ],
+    ids=[
+        "no body sent",
+        "no body came",
+        "no such header",
+        "not in it",
+        "all came",
+        "all came, too",
+    ],
+)
+def test_a_fault_that_finds_nothing_to_spoil_says_so(
+    proxy: FaultProxy, fault: Fault, method: str
+) -> None:
+    proxy.fault(fault)
+    assert ask(proxy, method)[0] == 200
+    assert (proxy.hit, proxy.harmless) == (1, 1)
+    proxy.fault(faults.flipped_answer())
+    ask(proxy)
+    assert (proxy.hit, proxy.harmless) == (2, 1)

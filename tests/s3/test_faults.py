@@ -17,16 +17,6 @@ from tests.support.sinks import BytesSink, read
 PLAIN = Attributes()
 
 
-@pytest.fixture
-def memory() -> MemoryStore:
-    return MemoryStore(lambda: 0.0)
-
-
-@pytest.fixture
-def faulty(memory: MemoryStore) -> FaultyStore:
-    return FaultyStore(memory)
-
-
 async def test_the_nth_call_of_a_kind_fails_before_it_takes_effect(
     faulty: FaultyStore, memory: MemoryStore
 ) -> None:

@@ -32,11 +32,6 @@ ORIGIN = "http://localhost:9000/bucket/groups/lab/"
 
 
 @pytest.fixture
-def memory() -> MemoryStore:
-    return MemoryStore(lambda: 0.0, min_part=1)
-
-
-@pytest.fixture
 def journal(tmp_path: Path) -> Iterator[UploadJournal]:
     opened = UploadJournal(tmp_path, ORIGIN)
     yield opened

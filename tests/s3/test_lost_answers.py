@@ -22,35 +22,12 @@ from phfs.errors import (
 from phfs.s3.faults import FaultyStore
 from phfs.s3.memory import MemoryStore
 from phfs.s3.retry import LOOK_SECONDS, RetryingStore
-from phfs.s3.store import Body, Described, Store
+from phfs.s3.store import Body, Described
+from tests.s3.uploading import begin
 
 PLAIN = Attributes()
 BODY = b"0123456789"
 LOST = ConnectionFailed("the answer was lost")
-
-
-@pytest.fixture
-def memory() -> MemoryStore:
-    return MemoryStore(lambda: 0.0, min_part=1)
-
-
-@pytest.fixture
-def faulty(memory: MemoryStore) -> FaultyStore:
-    return FaultyStore(memory)
-
-
-@pytest.fixture
-def store(faulty: FaultyStore) -> RetryingStore:
-    return RetryingStore(faulty)
-
-
-async def begin(store: Store, *bodies: bytes) -> tuple[UploadId, list[Part]]:
-    upload = await store.create_upload("up", PLAIN)
-    parts = [
-        await store.put_part("up", upload, number, [body])
-        for number, body in enumerate(bodies, start=1)
-    ]
-    return upload, parts
 
 
 # -- put -----------------------------------------------------------------------------------------

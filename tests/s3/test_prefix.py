@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from phfs.core.objects import Attributes, ByteRange, ETag, ObjectInfo, Page
-from phfs.errors import AccessDenied, KeyTooLong, NoSuchKey, NoSuchUpload, PreconditionFailed
+from phfs.errors import (
+    AccessDenied,
+    KeyTooLong,
+    NoSuchKey,
+    NoSuchUpload,
+    PreconditionFailed,
+    TransientError,
+)
 from phfs.s3.faults import FaultyStore
 from phfs.s3.memory import MemoryStore
 from phfs.s3.prefix import PrefixedStore
@@ -14,11 +21,6 @@ from tests.support.sinks import read
 PLAIN = Attributes()
 PREFIX = "groups/lab/"
 OTHER_VERSION = ETag("0" * 32)
-
-
-@pytest.fixture
-def memory() -> MemoryStore:
-    return MemoryStore(lambda: 0.0, min_part=1)
 
 
 @pytest.fixture
@@ -85,6 +87,18 @@ class Lying(MemoryStore):
         return Page(
             [stray, stray._replace(key="groups/lab/d/x")], ["../", "groups/lab/d/s/"], "token"
         )
+
+
+async def test_a_listing_that_fails_speaks_of_what_the_bucket_was_asked_for() -> None:
+    class Silent(MemoryStore):
+        async def list_page(self, prefix: str, **_: object) -> Page:
+            raise TransientError(f"bucket b, keys with {prefix!r}: no answer")
+
+    store = PrefixedStore(Silent(lambda: 1e9), PREFIX)
+    for key in ("", "a/"):
+        with pytest.raises(TransientError) as caught:
+            await store.list_page(key)
+        assert caught.value.why == f"bucket b, keys with {PREFIX + key!r}: no answer"
 
 
 @pytest.mark.expects_log

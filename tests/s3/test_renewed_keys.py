@@ -10,11 +10,11 @@ import pytest
 from botocore.credentials import Credentials, RefreshableCredentials
 
 from phfs.core.objects import Attributes, ByteRange, ETag
-from phfs.errors import AccessDenied, BadCredentials
+from phfs.errors import AccessDenied, BadCredentials, InvalidRequest
 from phfs.s3.client import S3Store
 from phfs.s3.credentials import FileCredentials, SourceCredentials
 from phfs.s3.options import S3Options
-from tests.s3.raw_server import ETAG, Peer, RawServer, answer, error, piece
+from tests.s3.raw_server import ETAG, Peer, RawServer, always, answer, error, piece
 from tests.support.sinks import BytesSink
 
 REFUSALS = [
@@ -87,13 +87,26 @@ async def test_a_small_get_a_large_get_and_a_put(file: Path, code: str) -> None:
         store.close()
 
 
-async def test_a_head_s_refusal_has_no_code(file: Path) -> None:
+@pytest.mark.parametrize("status", ["403 Forbidden", "400 Bad Request"])
+async def test_a_head_s_refusal_has_no_code(file: Path, status: str) -> None:
+    """400 is what an expired token is refused by."""
     good = answer("200 OK", ETag=f'"{ETAG}"')
-    script = Rotating(file, answer("403 Forbidden"), good)
+    script = Rotating(file, answer(status), good)
     with RawServer(script) as server:
         store = store_at(server.url, file)
         assert (await store.head("a")).info.etag == ETAG
         assert script.refused == 1
+        store.close()
+
+
+async def test_a_head_s_refusal_is_explained(file: Path) -> None:
+    with RawServer(always(answer("400 Bad Request"))) as server:
+        store = store_at(server.url, file)
+        with pytest.raises(BadCredentials, match=r"d/a: .* without a reason") as caught:
+            await store.head("d/a")
+        assert "session token" in caught.value.advice
+        with pytest.raises(InvalidRequest, match="HTTP status 400"):
+            await store.put("d/a", [b"x"], Attributes())
         store.close()
 
 

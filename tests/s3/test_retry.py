@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from phfs.core.objects import Attributes, ByteRange, Part, UploadId
+from phfs.core.objects import Attributes, ByteRange
 from phfs.errors import (
     AccessDenied,
     ConnectionFailed,
@@ -30,30 +30,6 @@ from tests.support.sinks import BytesSink, read
 
 PLAIN = Attributes()
 BODY = b"0123456789"
-
-
-@pytest.fixture
-def memory() -> MemoryStore:
-    return MemoryStore(lambda: 0.0, min_part=1)
-
-
-@pytest.fixture
-def faulty(memory: MemoryStore) -> FaultyStore:
-    return FaultyStore(memory)
-
-
-@pytest.fixture
-def store(faulty: FaultyStore) -> RetryingStore:
-    return RetryingStore(faulty)
-
-
-async def begin(store: Store, *bodies: bytes) -> tuple[UploadId, list[Part]]:
-    upload = await store.create_upload("up", PLAIN)
-    parts = [
-        await store.put_part("up", upload, number, [body])
-        for number, body in enumerate(bodies, start=1)
-    ]
-    return upload, parts
 
 
 async def every_call(store: Store) -> None:

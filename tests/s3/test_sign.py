@@ -10,7 +10,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials, ReadOnlyCredentials
 from botocore.exceptions import CredentialRetrievalError
 
-from phfs.errors import BadCredentials
+from phfs.errors import BadCredentials, InvalidRequest
 from phfs.s3.sign import Signer
 
 URL = "http://127.0.0.1:9000/bucket/a%20b?partNumber=1&uploadId=x%2F"
@@ -83,3 +83,23 @@ def test_keys_that_cannot_be_renewed() -> None:
 
     with pytest.raises(BadCredentials, match="gone"):
         signed_by(Signer(Expired("key", "secret"), "eu-north-1"))
+
+
+@pytest.mark.parametrize(
+    ("secret", "token", "meta"),
+    [
+        ("planted\udc80secret", None, "b"),
+        ("secret", "planted\udc80token", "b"),
+        ("secret", "planted-token", "\ud800"),
+    ],
+    ids=["secret", "token", "metadata"],
+)
+def test_what_is_no_text_is_refused_by_an_error_that_shows_no_key(
+    secret: str, token: str | None, meta: str
+) -> None:
+    signer = Signer(Credentials("planted-key", secret, token), "eu-north-1")
+    with pytest.raises(InvalidRequest, match="no text") as caught:
+        signer.sign("PUT", URL, {"Host": "127.0.0.1:9000", "x-amz-meta-a": meta})
+    assert URL in caught.value.why
+    assert "planted" not in repr(caught.value)
+    assert caught.value.__suppress_context__, "what is shown of it has no other error"

@@ -19,7 +19,9 @@ from phfs.core.objects import Attributes, ByteRange, ETag
 from phfs.errors import ConnectionFailed, UntrustedServer
 from phfs.s3.client import S3Store
 from phfs.s3.options import S3Options
-from tests.s3.raw_server import ETAG, RawServer, always, answer, piece
+from phfs.s3.retry import RetryingStore
+from tests.s3.raw_server import ETAG, Peer, RawServer, always, answer, piece
+from tests.s3.relay import SpoilingRelay
 from tests.support.sinks import BytesSink
 
 BODY = bytes(range(256)) * 4096
@@ -80,6 +82,28 @@ async def test_with_the_bundle_bytes_go_both_ways(certified: Certified) -> None:
         store.close()
         assert server.connections == 1
     assert sink.filled == BODY
+
+
+def ranges_of_body(peer: Peer) -> None:
+    """Answer requests for the rest of the body from anywhere."""
+    while True:
+        start = int(peer.read_request().headers["range"].removeprefix("bytes=").split("-")[0])
+        peer.send(piece(start, BODY[start:]))
+
+
+async def test_a_wrong_byte_on_the_way_is_found_and_fetched_again(certified: Certified) -> None:
+    with (
+        RawServer(ranges_of_body, tls=certified.server) as server,
+        SpoilingRelay(server.url, len(BODY) // 2) as relay,
+    ):
+        bare = store_at(relay.url, certified.bundle)
+        sink = BytesSink(len(BODY))
+        span = ByteRange(0, len(BODY))
+        await RetryingStore(bare, deadline=60).get("a", span, sink, if_match=ETag(ETAG))
+        bare.close()
+    assert relay.spoilt.is_set()
+    assert sink.filled == BODY
+    assert bare.counters["errors.ConnectionFailed"] == 1
 
 
 async def test_a_certificate_nobody_vouches_for(certified: Certified) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from xml.sax.saxutils import escape
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -105,7 +107,14 @@ def test_every_key_that_xml_can_hold_is_read_as_it_was_written(keys: list[str]) 
     root = xml.parse(xml.deletion(keys))
     objects = [each for each in root if xml.local_name(each) == "Object"]
     assert [xml.fields(each)["Key"] for each in objects] == keys
-    assert root[0].text == "true"
+    assert root[0].text == "false", "it is told of each what became of it"
+
+
+@given(st.lists(st.text().filter(xml.can_hold), max_size=5))
+def test_the_keys_of_an_answer_are_read_as_they_were_written(keys: list[str]) -> None:
+    body = "".join(f"<Deleted><Key>{escape(key)}</Key></Deleted>" for key in keys)
+    root = xml.parse(f"<DeleteResult>{body}</DeleteResult>".encode())
+    assert xml.deleted(root) == {xml.read_back(key) for key in keys}
 
 
 @pytest.mark.parametrize("text", ["a\x00", "\x1f", "\ud800", "\uffff"])

@@ -59,7 +59,9 @@ osd max object name len = 2048
 rgw frontends = beast endpoint=127.0.0.1:{port} tcp_nodelay=1
 rgw data = {directory}/rgw
 rgw enable usage log = false
-rgw enable gc threads = false
+rgw gc obj min wait = 5
+rgw gc processor period = 5
+rgw gc processor max time = 60
 rgw enable lc threads = false
 rgw thread pool size = 128
 rgw dns name =
@@ -110,6 +112,11 @@ class RadosGateway:
     def endpoint_url(self) -> str:
         """The URL of the S3 interface."""
         return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def configuration(self) -> Path:
+        """The cluster's ``ceph.conf``, for its programs."""
+        return self._directory / "ceph.conf"
 
     def start(self) -> None:
         """Start the gateway (again, at the same address) and wait until it answers."""

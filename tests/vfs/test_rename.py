@@ -17,7 +17,10 @@ from phfs.errors import (
     NotEmpty,
     NotFound,
     OperationFailed,
+    PhfsError,
+    ServerFault,
     Stale,
+    StoreError,
     Unsupported,
 )
 from phfs.s3.faults import FaultyStore
@@ -166,12 +169,22 @@ async def test_a_copy_that_fails_takes_all_copies_away(
     assert set(await volume.listdir("d")) == {"a", "e"}
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(AccessDenied("no"), AccessDenied), (ServerFault("no"), OperationFailed)],
+    ids=["refused", "failed"],
+)
 async def test_old_names_that_cannot_be_deleted_are_named(
-    autojump_clock: MockClock, volume: Volume, memory: MemoryStore, faulty: FaultyStore
+    autojump_clock: MockClock,
+    volume: Volume,
+    memory: MemoryStore,
+    faulty: FaultyStore,
+    error: StoreError,
+    told: type[PhfsError],
 ) -> None:
     await put_all(memory, TREE)
-    faulty.fail(AccessDenied("no"), kind="delete_many")
-    with pytest.raises(OperationFailed, match=r"/d/a.*no"):
+    faulty.fail(error, kind="delete_many")
+    with pytest.raises(told, match=r"/d/a.*no"):
         await volume.rename("d", "x")
     assert await volume.read("x/a") == b"in a"
     assert set(await volume.listdir()) == {"d", "x"}

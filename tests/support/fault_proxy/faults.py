@@ -1,6 +1,7 @@
 """The ways in which a request can go wrong, each a ``Fault`` or a function that makes one.
 
-"before": the server never hears of it; "after": the server has done it and the answer is lost.
+"before": the server never hears of it; "after": the server has done it and the answer is lost. One
+that changes something of a message says so to the exchange when there was nothing to change.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def cut(count: int) -> Fault:
     """``count`` bytes of the answer's body come (of its head, if it has no body), and no more."""
 
     def fault(exchange: Exchange) -> None:
-        exchange.send(_beginning(exchange.forward(), count))
+        exchange.send(_beginning(exchange, exchange.forward(), count))
         exchange.end()
 
     return fault
@@ -65,7 +66,7 @@ def stall_inside(count: int) -> Fault:
     """``count`` bytes of the answer's body come, and then nothing."""
 
     def fault(exchange: Exchange) -> None:
-        exchange.send(_beginning(exchange.forward(), count))
+        exchange.send(_beginning(exchange, exchange.forward(), count))
         exchange.wait()
         exchange.end()
 
@@ -114,8 +115,7 @@ def flipped_answer(at: float = 0.5) -> Fault:
 
     def fault(exchange: Exchange) -> None:
         answer = exchange.forward()
-        answer.body = flipped(answer.body, at)
-        exchange.reply(answer)
+        _replace(exchange, answer, flipped(answer.body, at))
 
     return fault
 
@@ -124,6 +124,8 @@ def flipped_request(at: float = 0.5) -> Fault:
     """The server gets a body of which one bit is wrong."""
 
     def fault(exchange: Exchange) -> None:
+        if not exchange.request.body:
+            exchange.harmless()
         exchange.request.body = flipped(exchange.request.body, at)
         exchange.reply(exchange.forward())
 
@@ -135,10 +137,13 @@ def header(name: str, change: Callable[[str], str]) -> Fault:
 
     def fault(exchange: Exchange) -> None:
         answer = exchange.forward()
+        before = answer.headers
         answer.headers = {
             each: change(text) if each.lower() == name.lower() else text
-            for each, text in answer.headers.items()
+            for each, text in before.items()
         }
+        if answer.headers == before:
+            exchange.harmless()
         exchange.reply(answer)
 
     return fault
@@ -149,9 +154,9 @@ def body(change: Callable[[bytes], bytes]) -> Fault:
 
     def fault(exchange: Exchange) -> None:
         answer = exchange.forward()
-        if not exchange.request.bodiless:
-            answer.body = change(answer.body)
-        exchange.reply(answer)
+        _replace(
+            exchange, answer, answer.body if exchange.request.bodiless else change(answer.body)
+        )
 
     return fault
 
@@ -179,6 +184,15 @@ def flipped(data: bytes, at: float) -> bytes:
     return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
 
 
-def _beginning(answer: Answer, count: int) -> bytes:
+def _replace(exchange: Exchange, answer: Answer, body: bytes) -> None:
+    if body == answer.body:
+        exchange.harmless()
+    answer.body = body
+    exchange.reply(answer)
+
+
+def _beginning(exchange: Exchange, answer: Answer, count: int) -> bytes:
     head = answer.head()
+    if len(answer.body or head) <= count:
+        exchange.harmless()
     return head + answer.body[:count] if answer.body else head[:count]

@@ -39,6 +39,10 @@ class Exchange:
         self.ended = proxy.healing
         """Set when the faults of its time are over."""
 
+    def harmless(self) -> None:
+        """The fault has changed nothing: what goes through is what would have gone without it."""
+        self.proxy.count_harmless()
+
     def forward(self) -> Answer:
         """Let the server do it; its answer."""
         return self.proxy.ask(self.request)
@@ -97,7 +101,8 @@ class _Rule:
 
 class FaultProxy:
     """In front of the server at ``upstream`` (a URL); ``url`` is its own. ``seen`` lists the kinds
-    of the requests that came, ``hit`` counts those that met a fault."""
+    of the requests that came, ``hit`` counts those that met a fault, ``harmless`` those of them in
+    which it found nothing to spoil."""
 
     def __init__(self, upstream: str) -> None:
         parts = urlsplit(upstream)
@@ -105,6 +110,7 @@ class FaultProxy:
         assert parts.port is not None
         self.seen: list[str] = []
         self.hit = 0
+        self.harmless = 0
         self.healing = threading.Event()
         self._upstream = (parts.hostname, parts.port)
         self._rules: list[_Rule] = []
@@ -171,6 +177,11 @@ class FaultProxy:
                 self._listener.shutdown(socket.SHUT_RDWR)
             for sock in self._sockets:
                 _shut(sock)
+
+    def count_harmless(self) -> None:
+        """A fault has changed nothing."""
+        with self._lock:
+            self.harmless += 1
 
     def ask(self, request: Request) -> Answer:
         """Pass a request on. Raises ``OSError``."""
