@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import tempfile
+import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -15,6 +14,7 @@ from phfs.system.mounts import all_mounts, detach, is_dead
 from tests.support.effort import Effort
 from tests.support.minio import MinioServer, s3_client
 from tests.support.moto import MotoServer
+from tests.support.own_machine import abandoned, without_own_options
 from tests.support.radosgw import RadosGateway
 
 # A change is judged by the same examples every time, however slow the machine; new ones are looked
@@ -32,7 +32,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the markers that fixtures of this file read."""
+    """Register the markers that fixtures of this file read; take whoever runs the tests away."""
+    without_own_options(os.environ)
     config.addinivalue_line(
         "markers", "expects_log: the test makes phfs log warnings or errors, and looks at them"
     )
@@ -42,7 +43,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Take away dead mounts that a killed run has left: pytest cannot remove what is below them."""
     if hasattr(session.config, "workerinput"):
         return
-    places = list(Path(tempfile.gettempdir()).glob("pytest-of-*"))
+    places = abandoned(session.config.getoption("basetemp"))
     for mount in all_mounts():
         if any(place in mount.path.parents for place in places) and is_dead(mount.path):
             detach(mount.path)

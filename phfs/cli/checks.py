@@ -91,7 +91,8 @@ def _check_memory(limit: int, machine: Machine) -> None:
         whose = "this machine has" if there == machine.memory else "the container may use"
         raise ConfigError(
             f"--memory-limit {limit // MEBIBYTE} cannot be kept, because {whose} "
-            f"{there // MEBIBYTE} MiB in all: give at most {most // MEBIBYTE}, or leave it out."
+            f"{there // MEBIBYTE} MiB in all: give at most {most // MEBIBYTE}, or leave it out "
+            "(phfs config shows where it is said)."
         )
 
 

@@ -91,6 +91,7 @@ def _attach(config: MountConfig, layers: Layers | None) -> int:
             quote(config.source, safe=":/"),
             read_only=config.read_only,
             allow_other=config.allow_other,
+            noexec=config.noexec,
         )
     except OSError as error:
         raise MountError(

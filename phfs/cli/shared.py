@@ -1,7 +1,8 @@
 """Options of a subcommand that mean the same as for a mount, from the one table of options.
 
 Owns how they are added to a parser and read back, and which of them say where a group's files are.
-Defines none. Called by ``commands``.
+Defines none. A mount's ``@NAME`` stands for what a configuration file says of it. Called by
+``commands``.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from phfs.cli.arguments import CONFIG_HELP
 from phfs.commandline import Parser
-from phfs.config import MountConfig, kinds, load, read
-from phfs.config.mount import OPTIONS, flag, option_of
+from phfs.config import Files, MountConfig, find, kinds, load, read, unknown_variables
+from phfs.config.load import KEYS, SECRETS, gather
+from phfs.config.mount import BY_NAME, OPTIONS
+from phfs.config.option import flag, option_of
 from phfs.errors import ConfigError
 
 _PLACE = (
@@ -24,21 +28,29 @@ _PLACE = (
 
 _OF_NEW_OBJECTS = ("part_size", "storage_class", "sse", "sse_kms_key")
 
-_BY_NAME = {*_PLACE, *_OF_NEW_OBJECTS}
 
-_KEYS = ("access_key_id", "secret_access_key", "session_token")
-"""Variables only: they are on no command line."""
+def add_config(parser: Parser) -> None:
+    """Add ``--config`` and ``@NAME``, and tell of variables that mean nothing."""
+    parser.takes_name = True
+    parser.remarks = lambda: unknown_variables(os.environ)
+    parser.expected["--config"] = "the path of a file"
+    parser.add_argument("--config", metavar="FILE", help=CONFIG_HELP)
 
 
 def add_shared(parser: Parser, names: Sequence[str]) -> None:
-    """Add the options of these names, in the order of the table."""
+    """Add the options of these names, in the order of the table, and ``--config``.
+
+    With ``@NAME`` on the command line, the bucket is no argument.
+    """
+    add_config(parser)
     for row in OPTIONS:
         if row.name not in names:
             continue
         option = option_of(row)
         if option.positional:
-            metavar = option.kind.metavar
-            parser.add_argument(row.name, nargs="?", metavar=metavar, help=option.help)
+            if parser.mount_name is None:
+                metavar, help_text = option.kind.metavar, f"{option.help}, or @NAME of a mount"
+                parser.add_argument(row.name, nargs="?", metavar=metavar, help=help_text)
             continue
         parser.expected[flag(row)] = option.kind.expected
         parser.add_argument(flag(row), dest=row.name, metavar=option.kind.metavar, help=option.help)
@@ -46,13 +58,32 @@ def add_shared(parser: Parser, names: Sequence[str]) -> None:
 
 def shared_texts(given: argparse.Namespace, names: Sequence[str]) -> dict[str, str]:
     """What the command line says of them, unchecked."""
-    return {name: getattr(given, name) for name in names if getattr(given, name) is not None}
+    texts = {name: getattr(given, name, None) for name in names}
+    return {name: text for name, text in texts.items() if text is not None}
+
+
+def shared_files(given: argparse.Namespace) -> Files:
+    """What the configuration files say for it. Raises ``ConfigError``."""
+    return find(os.environ, given.config, given.mount_name)
 
 
 def shared_values(given: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
-    """Their values and the keys', from the command line and variables. Raises ``ConfigError``."""
-    rows = [row for row in OPTIONS if row.name in (*names, *_KEYS)]
-    return read(rows, shared_texts(given, names), os.environ)
+    """Their values and the keys', wherever they are given. Raises ``ConfigError``."""
+    rows = [row for row in OPTIONS if row.name in (*names, *SECRETS)]
+    return read(rows, shared_texts(given, names), os.environ, shared_files(given))
+
+
+def administrators_values(
+    given: argparse.Namespace, names: Sequence[str]
+) -> tuple[dict[str, Any], bool]:
+    """As ``shared_values``, without the keys of the mount that ``@NAME`` chooses, which are a
+    group's; and whether there are such, and no others. Raises ``ConfigError``."""
+    texts, files = shared_texts(given, names), shared_files(given)
+    values = read([BY_NAME[name] for name in names if name not in KEYS], texts, os.environ, files)
+    rows = [BY_NAME[name] for name in KEYS]
+    keys = read(rows, texts, os.environ, files._replace(part=()))
+    groups = gather(rows, {}, {}, Files(part=files.part))
+    return values | keys, bool(groups) and not keys
 
 
 def add_place(parser: Parser, *, writes: bool = False) -> None:
@@ -69,10 +100,12 @@ def place_config(given: argparse.Namespace) -> MountConfig:
 
     Raises ``ConfigError``.
     """
-    texts = {name: text for name, text in vars(given).items() if name in _BY_NAME and text}
-    if "bucket" not in texts and not os.environ.get("PHFS_BUCKET"):
+    # An empty prefix is one: that of a whole bucket.
+    texts = shared_texts(given, (*_PLACE, *_OF_NEW_OBJECTS))
+    files = shared_files(given)
+    if not gather([BY_NAME["bucket"]], texts, os.environ, files):
         raise ConfigError(
-            "Neither --bucket nor PHFS_BUCKET is given: say which bucket holds the files, as in "
-            "--bucket my-bucket --group my-group."
+            "Neither --bucket nor PHFS_BUCKET is given, and no mount's @NAME: say which bucket "
+            "holds the files, as in --bucket my-bucket --group my-group."
         )
-    return load({**texts, "mountpoint": "/"}, os.environ)
+    return load({**texts, "mountpoint": "/"}, os.environ, files)

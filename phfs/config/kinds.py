@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 MAX_PREFIX = 768
@@ -20,14 +20,20 @@ MAX_PREFIX = 768
 
 class Kind(NamedTuple):
     """``parse`` makes a value from a text or raises ``ValueError``; ``expected`` is what to give
-    instead, as the end of a sentence; ``metavar`` stands for the value in the help."""
+    instead, as the end of a sentence; ``metavar`` stands for the value in the help. ``sample`` is a
+    text that fits. ``types``: how a configuration file may write it. ``path``: it names a file or a
+    directory. ``show`` makes the text of a value again."""
 
     parse: Callable[[str], object]
     expected: str
     metavar: str
+    sample: str
+    types: tuple[type, ...] = (str,)
+    path: bool = False
+    show: Callable[[Any], str] = str
 
 
-def matching(pattern: str, expected: str, metavar: str) -> Kind:
+def matching(pattern: str, expected: str, metavar: str, sample: str = "") -> Kind:
     """A text that matches a regular expression as a whole."""
 
     def parse(text: str) -> str:
@@ -35,7 +41,7 @@ def matching(pattern: str, expected: str, metavar: str) -> Kind:
             raise ValueError(text)
         return text
 
-    return Kind(parse, expected, metavar)
+    return Kind(parse, expected, metavar, sample)
 
 
 def choice(*choices: str) -> Kind:
@@ -47,7 +53,7 @@ def choice(*choices: str) -> Kind:
             raise ValueError(text)
         return text
 
-    return Kind(parse, f"{', '.join(others)} or {last}", "|".join(choices))
+    return Kind(parse, f"{', '.join(others)} or {last}", "|".join(choices), choices[0])
 
 
 def seconds(least: float, most: float) -> Kind:
@@ -59,10 +65,19 @@ def seconds(least: float, most: float) -> Kind:
             raise ValueError(text)
         return number
 
-    return Kind(parse, f"a number of seconds from {least:g} to {most:g}", "SECONDS")
+    return Kind(
+        parse,
+        f"a number of seconds from {least:g} to {most:g}",
+        "SECONDS",
+        f"{max(least, 1):g}",
+        (int, float),
+        show="{:g}".format,
+    )
 
 
-def whole(least: int, most: int, unit: str = "", *, scale: int = 1) -> Kind:
+def whole(
+    least: int, most: int, unit: str = "", *, scale: int = 1, sample: int | None = None
+) -> Kind:
     """A whole number of ``unit``s; the value is ``scale`` times the number given."""
 
     def parse(text: str) -> int:
@@ -71,7 +86,14 @@ def whole(least: int, most: int, unit: str = "", *, scale: int = 1) -> Kind:
         return int(text) * scale
 
     of_unit = f" of {unit}" if unit else ""
-    return Kind(parse, f"a whole number{of_unit} from {least} to {most}", "N")
+    return Kind(
+        parse,
+        f"a whole number{of_unit} from {least} to {most}",
+        "N",
+        str(least if sample is None else sample),
+        (int,),
+        show=lambda value: str(value // scale),
+    )
 
 
 def _parse_on_off(text: str) -> bool:
@@ -162,46 +184,85 @@ def _parse_prefix(text: str) -> str:
     return text if not text or text.endswith("/") else text + "/"
 
 
-ON_OFF = Kind(_parse_on_off, "on or off", "on|off")
+ON_OFF = Kind(
+    _parse_on_off,
+    "on or off",
+    "on|off",
+    "on",
+    (bool,),
+    show=lambda value: "on" if value else "off",
+)
 # chown(2) gives the id 2**32 - 1 another meaning.
-USER_ID = whole(0, 2**32 - 2)
+USER_ID = whole(0, 2**32 - 2, sample=1000)
 RUN_AS = Kind(
     _parse_run_as,
     "the number of a user and, if it differs, of a group, as in 1000:100",
     "UID[:GID]",
+    "1000:100",
+    (int, str),
+    show=lambda value: ":".join(map(str, value)),
 )
-MODE = Kind(_parse_mode, "permission bits in octal, as in 0644", "MODE")
-DIRECTORY = Kind(_parse_path, "the path of a directory", "DIR")
+MODE = Kind(
+    _parse_mode, "permission bits in octal, as in 0644", "MODE", "0644", show="{:04o}".format
+)
+DIRECTORY = Kind(_parse_path, "the path of a directory", "DIR", "~/.local/state/phfs", path=True)
 MOUNTPOINT = Kind(
-    _parse_mountpoint, "the path of a directory, or /dev/fd/N for what is mounted", "MOUNTPOINT"
+    _parse_mountpoint,
+    "the path of a directory, or /dev/fd/N for what is mounted",
+    "MOUNTPOINT",
+    "~/research",
+    path=True,
 )
-FILE = Kind(_parse_readable_file, "a file that exists and can be read", "FILE")
-COMING_FILE = Kind(_parse_coming_file, "the path of a file, which may come later", "FILE")
-FOLLOWED_FILE = Kind(_parse_followed_file, FILE.expected, "FILE")
+FILE = Kind(
+    _parse_readable_file,
+    "a file that exists and can be read",
+    "FILE",
+    "/etc/phfs/ca.pem",
+    path=True,
+)
+COMING_FILE = Kind(
+    _parse_coming_file,
+    "the path of a file, which may come later",
+    "FILE",
+    "/run/phfs/note.txt",
+    path=True,
+)
+FOLLOWED_FILE = Kind(_parse_followed_file, FILE.expected, "FILE", "/etc/phfs/keys", path=True)
 ENDPOINT = Kind(
     _parse_endpoint,
     "a URL without user name, query and fragment, as in http://127.0.0.1:9000",
     "URL",
+    "http://127.0.0.1:9000",
 )
 GROUP = Kind(
     _parse_group,
     "a group's name, which is not empty, has no '/' and is neither '.' nor '..'",
     "GROUP",
+    "research",
 )
 PREFIX = Kind(
     _parse_prefix,
     "the beginning of keys, as in groups/my-group/, without '/' in front and without '//', '.' "
     "and '..' in it",
     "PREFIX",
+    "groups/research/",
 )
 # What the AWS SDK lets through (botocore.handlers.VALID_BUCKET); the store refuses the rest.
 BUCKET = matching(
-    r"[A-Za-z0-9._-]{1,255}", "the bucket's name alone, as in my-bucket, not a URL", "BUCKET"
+    r"[A-Za-z0-9._-]{1,255}",
+    "the bucket's name alone, as in my-bucket, not a URL",
+    "BUCKET",
+    "my-bucket",
 )
-REGION = matching(r"[A-Za-z0-9-]{1,64}", "a region's name, as in eu-central-1", "REGION")
-PROFILE = matching(r"[^\x00-\x1f\x7f]+", "the name of a profile", "NAME")
+REGION = matching(
+    r"[A-Za-z0-9-]{1,64}", "a region's name, as in eu-central-1", "REGION", "eu-central-1"
+)
+PROFILE = matching(r"[^\x00-\x1f\x7f]+", "the name of a profile", "NAME", "research")
 STORAGE_CLASS = matching(
-    r"[A-Za-z0-9_.-]{1,64}", "the name of a storage class, as in STANDARD_IA", "CLASS"
+    r"[A-Za-z0-9_.-]{1,64}",
+    "the name of a storage class, as in STANDARD_IA",
+    "CLASS",
+    "STANDARD_IA",
 )
-KMS_KEY = matching(r"[!-~]{1,2048}", "the id, alias or ARN of a key", "ID")
-SECRET = matching(r"[!-~]+", "a text without spaces and line breaks", "KEY")
+KMS_KEY = matching(r"[!-~]{1,2048}", "the id, alias or ARN of a key", "ID", "alias/my-key")
+SECRET = matching(r"[!-~]+", "a text without spaces and line breaks", "KEY", "...")

@@ -1,67 +1,22 @@
 """The table of options: every field of ``MountConfig`` is one, defined here and nowhere else.
 
-The name gives ``--part-size`` and ``PHFS_PART_SIZE``; the field's metadata the kind of value and
-the help; the field's default the default.
+The name gives ``--part-size``, ``PHFS_PART_SIZE`` and ``part_size`` in a file; the field's metadata
+the kind of value and the help; the field's default the default.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import dataclass, fields
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from phfs.config import defaults, kinds
 from phfs.config.defaults import MEBIBYTE
-from phfs.config.kinds import Kind
+from phfs.config.option import Row, flag, option, option_of, variable
 from phfs.errors import ConfigError
 
-
-class Option(NamedTuple):
-    """What the table says about an option, beside its name and its default."""
-
-    kind: Kind
-    help: str
-    default_text: str
-    """What the default is in a reader's words; empty if there is none."""
-    positional: bool
-    switch: bool
-    """Given without a value on the command line; ``on`` or ``off`` as a variable."""
-    variable_only: bool
-    """Never on the command line, where ``ps`` shows it to everybody; never shown."""
-    negated: bool
-    """A switch that can also be given as ``--no-NAME``."""
-    short: str
-    aws_variables: tuple[str, ...]
-    """Variables of AWS's tools that say the same; looked at last, in this order."""
-
-
-def _option(
-    kind: Kind,
-    help_text: str,
-    *,
-    default: Any = MISSING,
-    compute: Callable[[], Any] | Any = MISSING,
-    shown: str = "",
-    positional: bool = False,
-    switch: bool = False,
-    variable_only: bool = False,
-    negated: bool = False,
-    short: str = "",
-    aws_variables: tuple[str, ...] = (),
-) -> Any:
-    """A row: ``default`` is a value, ``compute`` makes one when it is asked for."""
-    option = Option(
-        kind, help_text, shown, positional, switch, variable_only, negated, short, aws_variables
-    )
-    return field(
-        default=default,
-        default_factory=compute,
-        repr=not variable_only,
-        metadata={"option": option},
-    )
+__all__ = ["OPTIONS", "MountConfig", "flag", "group_directory", "option_of", "variable"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,134 +26,141 @@ class MountConfig:
     Made by ``load``; whoever makes one directly gives checked values.
     """
 
-    bucket: str = _option(kinds.BUCKET, "the bucket's name", positional=True)
-    mountpoint: Path = _option(
+    bucket: str = option(kinds.BUCKET, "the bucket's name", positional=True)
+    mountpoint: Path = option(
         kinds.MOUNTPOINT,
         "an empty directory; or /dev/fd/N, a descriptor of /dev/fuse that the caller has mounted",
         positional=True,
     )
-    group: str | None = _option(
+    group: str | None = option(
         kinds.GROUP,
         "show the objects of this group: those under groups/GROUP/, with '_' as '-' and in "
         "small letters",
         default=None,
     )
-    prefix: str = _option(
+    prefix: str = option(
         kinds.PREFIX,
         "show the objects whose keys begin with this, instead of a group's",
         shown="groups/GROUP/",
     )
-    endpoint_url: str | None = _option(
+    endpoint_url: str | None = option(
         kinds.ENDPOINT,
         "where the store answers",
         default=None,
         shown="AWS_ENDPOINT_URL, else AWS's for the region",
         aws_variables=("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
     )
-    region: str | None = _option(
+    region: str | None = option(
         kinds.REGION, "the bucket's region", default=None, shown="as AWS's tools find it"
     )
-    profile: str | None = _option(
+    profile: str | None = option(
         kinds.PROFILE,
         "the profile in AWS's shared files from which keys and region come",
         default=None,
     )
-    path_style: str = _option(
+    path_style: str = option(
         kinds.choice("auto", "on", "off"),
         "whether the bucket is named in the URL's path (on) or in its host (off)",
         default="auto",
         shown="auto",
     )
-    ca_bundle: Path | None = _option(
+    ca_bundle: Path | None = option(
         kinds.FILE,
         "certificates (PEM) that vouch for the store's",
         default=None,
         shown="AWS_CA_BUNDLE, else the system's",
         aws_variables=("AWS_CA_BUNDLE",),
     )
-    credentials_file: Path | None = _option(
+    credentials_file: Path | None = option(
         kinds.FOLLOWED_FILE,
         "a file with the keys, in the format of ~/.aws/credentials; followed when it changes",
         default=None,
     )
-    access_key_id: str | None = _option(
-        kinds.SECRET, "the access key", default=None, variable_only=True
+    access_key_id: str | None = option(kinds.SECRET, "the access key", default=None, secret=True)
+    secret_access_key: str | None = option(
+        kinds.SECRET, "the secret key", default=None, secret=True
     )
-    secret_access_key: str | None = _option(
-        kinds.SECRET, "the secret key", default=None, variable_only=True
+    session_token: str | None = option(
+        kinds.SECRET, "the token of a temporary key", default=None, secret=True
     )
-    session_token: str | None = _option(
-        kinds.SECRET, "the token of a temporary key", default=None, variable_only=True
+    read_only: bool = option(kinds.ON_OFF, "refuse every change", default=False, switch=True)
+    noexec: bool = option(
+        kinds.ON_OFF, "let no program in it be run, whatever its mode", default=False, switch=True
     )
-    read_only: bool = _option(kinds.ON_OFF, "refuse every change", default=False, switch=True)
-    metadata_ttl: float = _option(
+    metadata_ttl: float = option(
         kinds.seconds(0, 86_400),
         "how old a listing or an attribute may be",
         default=1.0,
         shown="1",
     )
-    memory_limit: int = _option(
-        kinds.whole(defaults.LEAST_MEMORY // MEBIBYTE, 1024**2, "MiB", scale=MEBIBYTE),
+    memory_limit: int = option(
+        kinds.whole(
+            defaults.LEAST_MEMORY // MEBIBYTE,
+            1024**2,
+            "MiB",
+            scale=MEBIBYTE,
+            sample=defaults.USUAL_MEMORY // MEBIBYTE,
+        ),
         "memory for the data of all open files together, in MiB",
         compute=lambda: defaults.memory_limit(defaults.cgroup_memory_limit()),
         shown="512, or half of the container's limit if that is less",
     )
     # S3 takes parts from 5 MiB to 5 GiB (S3 user guide, "Amazon S3 multipart upload limits").
-    part_size: int = _option(
+    part_size: int = option(
         kinds.whole(5, 5 * 1024, "MiB", scale=MEBIBYTE),
         "size of the parts of a large upload, in MiB; grows with the file",
         default=8 * MEBIBYTE,
         shown="8",
     )
-    uid: int = _option(kinds.USER_ID, "the owner of everything", compute=os.getuid, shown="yours")
-    gid: int = _option(kinds.USER_ID, "the group of everything", compute=os.getgid, shown="yours")
-    file_mode: int = _option(kinds.MODE, "permission bits of files", default=0o644, shown="0644")
-    dir_mode: int = _option(
+    uid: int = option(kinds.USER_ID, "the owner of everything", compute=os.getuid, shown="yours")
+    gid: int = option(kinds.USER_ID, "the group of everything", compute=os.getgid, shown="yours")
+    file_mode: int = option(kinds.MODE, "permission bits of files", default=0o644, shown="0644")
+    dir_mode: int = option(
         kinds.MODE, "permission bits of directories", default=0o755, shown="0755"
     )
-    allow_other: bool = _option(kinds.ON_OFF, "let other users in, too", default=False, switch=True)
-    dir_markers: bool = _option(
+    allow_other: bool = option(kinds.ON_OFF, "let other users in, too", default=False, switch=True)
+    dir_markers: bool = option(
         kinds.ON_OFF,
         "whether mkdir stores an object, which keeps an empty directory",
         default=True,
         shown="on",
     )
-    rename_limit: int = _option(
+    rename_limit: int = option(
         kinds.whole(0, 10**9, "objects"),
         "a directory of more objects is not renamed but left to mv to copy",
         default=5_000,
         shown="5000",
     )
-    timeout: float = _option(
+    timeout: float = option(
         kinds.seconds(0.1, 3_600),
         "how long a request may make no progress",
         default=20.0,
         shown="20",
     )
-    retry_deadline: float = _option(
+    retry_deadline: float = option(
         kinds.seconds(0.1, 3_600),
         "how long a request is tried again before the program sees an error",
         default=60.0,
         shown="60",
     )
-    drain_seconds: float = _option(
+    drain_seconds: float = option(
         kinds.seconds(0, 3_600),
         "how long after SIGTERM open files may still be finished",
         default=25.0,
         shown="25",
     )
-    state_dir: Path = _option(
+    state_dir: Path = option(
         kinds.DIRECTORY,
         "where the log and the journal of uploads are kept",
         compute=lambda: defaults.state_dir(is_root=os.geteuid() == 0),
         shown="/var/lib/phfs for root, else ~/.local/state/phfs; with --run-as /var/lib/phfs-UID",
     )
-    run_as: tuple[int, int] | None = _option(
+    run_as: tuple[int, int] | None = option(
         kinds.RUN_AS,
         "mount as root, but serve as this user, without any privilege",
         default=None,
     )
-    supervise: bool | None = _option(
+    supervise: bool | None = option(
         kinds.ON_OFF,
         "start the mount again when its process dies",
         default=None,
@@ -206,39 +168,39 @@ class MountConfig:
         switch=True,
         negated=True,
     )
-    keep_dead: bool = _option(
+    keep_dead: bool = option(
         kinds.ON_OFF, "mount upon what is dead there, which stays", default=False, switch=True
     )
-    storage_class: str | None = _option(
+    storage_class: str | None = option(
         kinds.STORAGE_CLASS, "storage class of new objects", default=None, shown="the bucket's"
     )
-    sse: str | None = _option(
+    sse: str | None = option(
         kinds.choice("AES256", "aws:kms", "aws:kms:dsse"),
         "server-side encryption of new objects",
         default=None,
         shown="the bucket's",
     )
-    sse_kms_key: str | None = _option(
+    sse_kms_key: str | None = option(
         kinds.KMS_KEY, "the key for --sse aws:kms", default=None, shown="the account's"
     )
-    log_level: str = _option(
+    log_level: str = option(
         kinds.choice("debug", "info", "warning", "error"),
         "how much is logged",
         default="info",
         shown="info",
     )
-    log_format: str = _option(
+    log_format: str = option(
         kinds.choice("text", "json"),
         "lines for people, or one JSON object per line for programs",
         default="text",
         shown="text",
     )
-    show_file: Path | None = _option(
+    show_file: Path | None = option(
         kinds.COMING_FILE,
         "a file that is shown in the mount's .phfs, as it is at the time, under its own name",
         default=None,
     )
-    foreground: bool = _option(
+    foreground: bool = option(
         kinds.ON_OFF,
         "stay in the foreground and log to the terminal",
         default=False,
@@ -270,24 +232,9 @@ class MountConfig:
         return f"s3://{self.bucket}/{self.prefix}"
 
 
-OPTIONS: tuple[Field[Any], ...] = fields(MountConfig)
+OPTIONS: tuple[Row, ...] = fields(MountConfig)
 
-
-def option_of(row: Field[Any]) -> Option:
-    """What the table says about a field."""
-    option: Option = row.metadata["option"]
-    return option
-
-
-def flag(row: Field[Any]) -> str:
-    """How an option is written on the command line: ``--part-size``; an argument: ``BUCKET``."""
-    option = option_of(row)
-    return option.kind.metavar if option.positional else "--" + row.name.replace("_", "-")
-
-
-def variable(row: Field[Any]) -> str:
-    """The environment variable of an option: ``PHFS_PART_SIZE``."""
-    return "PHFS_" + row.name.upper()
+BY_NAME = {row.name: row for row in OPTIONS}
 
 
 def group_directory(name: str) -> str:

@@ -35,9 +35,7 @@ def test_every_option_is_on_the_command_line_but_the_keys(
     assert left.value.code == 0
     shown = capsys.readouterr().out
     for row in OPTIONS:
-        assert (f"  {flag(row)}" in shown or f", {flag(row)}" in shown) != option_of(
-            row
-        ).variable_only
+        assert (f"  {flag(row)}" in shown or f", {flag(row)}" in shown) != option_of(row).secret
     assert "PHFS_SECRET_ACCESS_KEY" in shown
 
 
@@ -60,6 +58,11 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["--timeout"], "--timeout needs a value: give a number of seconds from 0.1 to 3600."),
         (["--read-only=on"], "--read-only takes no value."),
         (["--supervise", "--no-supervise"], "--supervise and --no-supervise are both given"),
+        (["--no-read-only", "--read-only"], "--read-only and --no-read-only are both given"),
+        (["--config"], "--config needs a value: give the path of a file."),
+        (["-o"], "-o needs a value: give options as in /etc/fstab"),
+        (["@"], "@ is given without a mount's name"),
+        (["@a", "@b"], "@a and @b are both given: give one mount's name."),
     ],
 )
 def test_usage_is_refused_in_a_sentence(more: list[str], sentence: str) -> None:
@@ -90,6 +93,61 @@ def test_a_wrong_value_names_where_it_came_from() -> None:
         parse([*NEEDED, "--uid", "me"], {})
     with pytest.raises(ConfigError, match=r"^PHFS_UID 'me' is wrong"):
         parse(NEEDED, {"PHFS_UID": "me"})
+    with pytest.raises(ConfigError, match=r"^-o uid 'me' is wrong: give a whole number"):
+        parse([*NEEDED, "-o", "uid=me"], {})
+    with pytest.raises(ConfigError, match=r"^-o sse_kms_key is given without --sse aws:kms"):
+        parse([*NEEDED, "-o", "sse_kms_key=k"], {})
+    with pytest.raises(ConfigError, match=r"^The end of the source 'a//b' is wrong: give the begi"):
+        parse(["s3://b/a//b", "/mnt/phfs"], {})
+    with pytest.raises(ConfigError, match=r"^--config '' is wrong: give the path of a file"):
+        parse([*NEEDED, "--config", ""], {})
+
+
+CONFIG = """
+[mount.research]
+bucket = "my-bucket"
+group = "research"
+mountpoint = "/mnt/research"
+read_only = true
+"""
+
+
+@pytest.fixture
+def config_file(tmp_path: Path) -> str:
+    file = tmp_path / "config.toml"
+    file.write_text(CONFIG)
+    return str(file)
+
+
+def test_a_name_chooses_a_mount_of_the_configuration_file(config_file: str) -> None:
+    environ = {"PHFS_CONFIG": config_file}
+    config = parse(["@research"], environ)
+    assert (config.bucket, config.prefix) == ("my-bucket", "groups/research/")
+    assert (config.mountpoint, config.read_only) == (Path("/mnt/research"), True)
+    assert parse(["--config", config_file, "@research"], {}) == config
+    for argv in (["@research", "/mnt/x"], ["/mnt/x", "@research"]):
+        assert parse(argv, environ).mountpoint == Path("/mnt/x")
+    both = parse(["@research", "other", "/mnt/x", "--no-read-only", "--group=g"], environ)
+    assert (both.bucket, both.prefix, both.read_only) == ("other", "groups/g/", False)
+
+
+def test_a_name_nobody_knows(config_file: str) -> None:
+    with pytest.raises(ConfigError, match="is @research meant"):
+        parse(["@resaerch", "/mnt/x"], {"PHFS_CONFIG": config_file})
+    with pytest.raises(ConfigError, match="there is none that you may read at /etc/phfs"):
+        parse(["@research"], {})
+
+
+def test_behind_two_dashes_nothing_is_a_name() -> None:
+    with pytest.raises(ConfigError, match=r"^The value of BUCKET is wrong"):
+        parse(["--group=g", "--", "@research", "/mnt/x"], {})
+
+
+def test_a_bucket_as_a_url_and_options_as_in_fstab() -> None:
+    config = parse(["s3://b/groups/g/", "/mnt/phfs", "-o", "ro,metadata_ttl=3", "-o", "uid=7"], {})
+    assert (config.bucket, config.prefix) == ("b", "groups/g/")
+    assert (config.read_only, config.metadata_ttl, config.uid) == (True, 3, 7)
+    assert parse(["b", "/mnt/phfs", "-o", "group=g,uid=7", "--uid=8"], {}).uid == 8
 
 
 def test_an_empty_prefix_is_the_whole_bucket() -> None:

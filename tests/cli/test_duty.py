@@ -78,3 +78,11 @@ def test_a_mount_upon_a_dead_one_is_seen_by_who_has_bound_that(path: Path, tmp_p
         for place in (bound, bound, path, path, path.parent):
             subprocess.run(["umount", "-l", place], check=False, capture_output=True)
         bound.rmdir()
+
+
+def test_a_mount_that_root_hands_over_has_the_flags_it_was_asked_for(path: Path) -> None:
+    wanted = {"read_only": True, "allow_other": False, "noexec": True}
+    os.close(mounts.attach(path, "s3://b/g/", **wanted))
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    (flags,) = (line.split()[5] for line in lines if line.split()[4] == str(path))
+    assert {"ro", "noexec", "nosuid", "nodev"} <= set(flags.split(","))

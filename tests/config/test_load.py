@@ -28,6 +28,7 @@ VALID = {
     "secret_access_key": ("s/+=", "s/+="),
     "session_token": ("token", "token"),
     "read_only": ("on", True),
+    "noexec": ("true", True),
     "metadata_ttl": ("0.5", 0.5),
     "memory_limit": ("64", 64 * 1024**2),
     "part_size": ("5", 5 * 1024**2),
@@ -80,6 +81,7 @@ INVALID = {
     "secret_access_key": ["a\nb"],
     "session_token": ["ö"],
     "read_only": ["maybe"],
+    "noexec": ["never"],
     "metadata_ttl": ["-1", "nan", "inf", "a", "1e9"],
     "memory_limit": ["31", "-64", "64MiB", "1.5", "²"],
     "part_size": ["4", "5121", "0x10"],
@@ -117,8 +119,11 @@ def names(options: dict[str, object]) -> list[str]:
 def test_every_option_is_taken_from_argument_and_variable(name: str) -> None:
     text, value = VALID[name]
     beside = TOGETHER.get(name, {})
-    assert getattr(load({**NEEDED, name: text}, beside), name) == value
-    without = {key: given for key, given in NEEDED.items() if key != name}
+    same = {key.removeprefix("PHFS_").lower(): other for key, other in beside.items()}
+    assert getattr(load({**NEEDED, **same, name: text}, {}), name) == value
+    # A prefix counts less than a group that is said before it.
+    dropped = {name, "group"} if name == "prefix" else {name}
+    without = {key: given for key, given in NEEDED.items() if key not in dropped}
     assert getattr(load(without, {**beside, f"PHFS_{name.upper()}": text}), name) == value
 
 
@@ -135,7 +140,9 @@ def test_a_wrong_value_is_refused_by_name(name: str, text: str) -> None:
     assert sentence.endswith(f"is wrong: give {option_of(row).kind.expected}.")
     assert is_key(name) or repr(text) in sentence
     if text:
-        others = {key: given for key, given in NEEDED.items() if key != name}
+        # A prefix behind a group does not count, and is not judged.
+        without = {name, "group"} if name == "prefix" else {name}
+        others = {key: given for key, given in NEEDED.items() if key not in without}
         with pytest.raises(ConfigError, match=variable(row)):
             load(others, {variable(row): text})
 
@@ -196,6 +203,12 @@ def test_neither_group_nor_prefix() -> None:
 )
 def test_a_prefix_goes_before_the_group(given: str, prefix: str) -> None:
     assert load({**NEEDED, "prefix": given}, {}).prefix == prefix
+
+
+def test_a_group_said_before_a_prefix_counts_more() -> None:
+    assert load(NEEDED, {"PHFS_PREFIX": "other/"}).prefix == "groups/my-group/"
+    both = {"PHFS_PREFIX": "other/", "PHFS_GROUP": "my-group"}
+    assert load({"bucket": "b", "mountpoint": "/mnt"}, both).prefix == "other/"
 
 
 @pytest.mark.parametrize(
@@ -282,9 +295,32 @@ def test_a_file_that_is_followed_is_known_by_the_name_given(tmp_path: Path) -> N
 
 
 def test_keys_come_from_one_place() -> None:
+    keys = {"PHFS_ACCESS_KEY_ID": "a", "PHFS_SECRET_ACCESS_KEY": "s", "PHFS_SESSION_TOKEN": "t"}
+    config = load({**NEEDED, "credentials_file": "/etc/passwd"}, keys)
+    assert config.credentials_file == Path("/etc/passwd")
+    assert (config.access_key_id, config.secret_access_key, config.session_token) == (None,) * 3
+    config = load({**NEEDED, "access_key_id": "b", "secret_access_key": "c"}, keys)
+    assert (config.access_key_id, config.secret_access_key) == ("b", "c")
+    assert config.session_token is None
+    with pytest.raises(ConfigError, match=r"PHFS_SECRET_ACCESS_KEY belong together: .* one place"):
+        load({**NEEDED, "access_key_id": "b"}, keys)
+    both = {**keys, "PHFS_CREDENTIALS_FILE": "/etc/passwd"}
+    with pytest.raises(ConfigError, match=r"PHFS_CREDENTIALS_FILE is given, and PHFS_ACCESS_KEY"):
+        load(NEEDED, both)
+
+
+def test_a_profile_said_before_is_a_section_or_instead_of_keys() -> None:
     keys = {"PHFS_ACCESS_KEY_ID": "a", "PHFS_SECRET_ACCESS_KEY": "s"}
-    with pytest.raises(ConfigError, match=r"--credentials-file is given, and PHFS_ACCESS_KEY_ID"):
-        load({**NEEDED, "credentials_file": "/etc/passwd"}, keys)
+    named = {**NEEDED, "profile": "work"}
+    config = load(named, {"PHFS_CREDENTIALS_FILE": "/etc/passwd", "PHFS_PROFILE": "other"})
+    assert (config.profile, config.credentials_file) == ("work", Path("/etc/passwd"))
+    config = load(named, keys)
+    assert (config.profile, config.access_key_id, config.secret_access_key) == ("work", None, None)
+    # Said behind, it is another's; said beside, it may have the region.
+    config = load({**NEEDED, "credentials_file": "/etc/passwd"}, {"PHFS_PROFILE": "other"})
+    assert (config.profile, config.credentials_file) == (None, Path("/etc/passwd"))
+    config = load(NEEDED, {**keys, "PHFS_PROFILE": "other"})
+    assert (config.profile, config.access_key_id) == ("other", "a")
 
 
 # -- who serves, and who watches -----------------------------------------------------------------

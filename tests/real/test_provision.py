@@ -157,6 +157,36 @@ def refusal(
     return done.returncode, done.stderr.splitlines()[-1]
 
 
+def test_keys_of_a_named_mount_are_its_groups_and_not_used(
+    minio: MinioServer, tmp_path: Path
+) -> None:
+    bucket, config, keys = minio.new_bucket(), tmp_path / "config.toml", tmp_path / "keys"
+    config.write_text(
+        f'[mount.research]\nbucket = "{bucket}"\ngroup = "research"\n'
+        'access_key_id = "of-the-group"\nsecret_access_key = "of-the-group"\n'
+    )
+    config.chmod(0o600)
+    said = "The keys of @research are its group's and not used here"
+    named = ("@research", f"--config={config}")
+    done = provision(minio, *named)
+    assert done.returncode == 0, done.stderr
+    assert variables_of(done.stdout)["PHFS_GROUP"] == "research"
+    assert said not in done.stderr
+    # Nobody says an administrator's: it is told, and looked for where AWS's tools look.
+    keys.write_text(
+        f"[default]\naws_access_key_id = {minio.access_key}\n"
+        f"aws_secret_access_key = {minio.secret_key}\n"
+    )
+    nothing = {"PHFS_ACCESS_KEY_ID": "", "PHFS_SECRET_ACCESS_KEY": ""}
+    shared = {**nothing, "AWS_SHARED_CREDENTIALS_FILE": str(keys)}
+    done = provision(minio, *named, "--rotate", variables=shared)
+    assert done.returncode == 0, done.stderr
+    assert said in done.stderr
+    done = provision(minio, *named, f"--credentials-file={keys}", "--rotate", variables=nothing)
+    assert done.returncode == 0, done.stderr
+    assert said not in done.stderr
+
+
 def test_wrong_orders_are_one_sentence(minio: MinioServer) -> None:
     for words, sentence in (
         (["b"], "--group is missing"),

@@ -32,6 +32,8 @@ def start_fails(*words: str | Path, minio: MinioServer, **environ: str) -> tuple
         [PHFS_MOUNT, *words],
         env={
             "PATH": os.environ["PATH"],
+            "PHFS_CONFIG": os.devnull,
+            "PHFS_STATE_DIR": str(Path(words[1]).parent / "refused"),
             "PHFS_ENDPOINT_URL": minio.endpoint_url,
             "PHFS_ACCESS_KEY_ID": minio.access_key,
             "PHFS_SECRET_ACCESS_KEY": minio.secret_key,

@@ -66,6 +66,7 @@ class Mounted:
         self.environ = {
             "PATH": os.environ["PATH"],
             "HOME": str(directory),
+            "PHFS_CONFIG": os.devnull,  # not the machine's
             "PHFS_ENDPOINT_URL": place.endpoint_url,
             "PHFS_ACCESS_KEY_ID": place.keys.access_key,
             "PHFS_SECRET_ACCESS_KEY": place.keys.secret_key,

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from phfs.cli.shared import add_shared, shared_values
+from phfs.cli.shared import add_shared, administrators_values
 from phfs.commandline import Command, Parser, UsageError, say
 from phfs.errors import ConfigError
 
@@ -21,6 +21,11 @@ PROG = "phfs provision"
 _AMAZON = (
     "Amazon S3 has no administration that could be used here: give an IAM user or role the policy "
     "above, and the mount its keys; for a MinIO give --endpoint-url."
+)
+
+_GROUPS_KEYS = (
+    "The keys of @{name} are its group's and not used here: an administrator's are taken from "
+    "where AWS's tools look, unless PHFS_ACCESS_KEY_ID or --credentials-file gives some."
 )
 
 _FORMATS = ("env", "aws", "secret")
@@ -90,7 +95,7 @@ def _format(text: str) -> str:
 
 
 def _run(given: argparse.Namespace) -> int:
-    values = shared_values(given, _SHARED)
+    values, groups_keys = administrators_values(given, _SHARED)
     if "group" not in values:
         raise UsageError("--group is missing: say whose objects the keys are to reach.")
     if given.user and given.service_account:
@@ -110,6 +115,8 @@ def _run(given: argparse.Namespace) -> int:
             return 0
         say(PROG, _AMAZON)
         return 1
+    if groups_keys:
+        say(PROG, _GROUPS_KEYS.format(name=given.mount_name))
     return run(_order(given, values), lambda sentence: say(PROG, sentence))
 
 
