@@ -28,11 +28,12 @@ from phfs.errors import AccessDenied, ConnectionFailed, StoreError, TimedOut, Un
 from phfs.s3 import answers, control, xml
 from phfs.s3.journal import noted, origin_of
 from phfs.s3.refusals import place_of, refusal_of
+from phfs.s3.resumable import forget, kept_uploads
 
 
 class Unended(NamedTuple):
     """An upload. ``begun`` in epoch seconds, or when its journal was last written; ``living``: a
-    mount of this machine has it under way."""
+    mount or a ``phfs cp`` of this machine has it under way."""
 
     key: str
     upload: str
@@ -77,7 +78,10 @@ class Uploads:
 
     def find(self) -> Found:
         """All of them, by key, oldest first. Raises ``StoreError``."""
-        here = {one.upload: one for one in noted(self._config.state_dir, origin_of(self._config))}
+        directory, origin = self._config.state_dir, origin_of(self._config)
+        here = {
+            one.upload: one for one in (*noted(directory, origin), *kept_uploads(directory, origin))
+        }
         found = {
             one.upload: Unended(one.key, one.upload, one.changed, one.living)
             for one in here.values()
@@ -114,6 +118,7 @@ class Uploads:
                 )
         except _GoneError:
             pass
+        forget(self._config.state_dir, origin_of(self._config), one.upload)
 
     def _listed(self) -> list[dict[str, Any]]:
         prefix = self._config.prefix

@@ -23,8 +23,8 @@ from phfs.fuse.explain import Explanations
 from phfs.fuse.failures import Failures
 from phfs.fuse.operations import Operations
 from phfs.mount import filesystem_options
-from phfs.s3.opening import connect
 from phfs.s3.journal import JournaledStore, UploadJournal
+from phfs.s3.opening import connect
 from phfs.s3.prefix import PrefixedStore
 from phfs.s3.retry import RetryingStore
 from phfs.vfs.filesystem import open_filesystem

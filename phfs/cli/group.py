@@ -6,7 +6,8 @@ Owns which store is opened for it, and that one sentence comes out of whatever f
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import trio
@@ -14,6 +15,8 @@ import trio
 from phfs.config import MountConfig
 from phfs.first_reason import first_reason
 from phfs.s3 import opening
+from phfs.s3.opening import Linking
+from phfs.s3.resumable import Records
 from phfs.s3.store import Store
 
 T = TypeVar("T")
@@ -25,5 +28,39 @@ def run(config: MountConfig, work: Callable[[Store], Awaitable[T]], *, writes: b
     ``writes``: it begins multipart uploads. Raises ``ConfigError`` and what ``work`` raises.
     """
     opened = opening.writing if writes else opening.reading
-    with first_reason(), opened(config) as store:
+    with opening.refusals(config), _one_reason(), opened(config) as store:
         return trio.run(work, store)
+
+
+def run_linking(config: MountConfig, work: Callable[[Store, Linking], Awaitable[T]]) -> T:
+    """As ``run``, for ``work`` that makes links to objects."""
+    with (
+        opening.refusals(config),
+        _one_reason(),
+        opening.linking(config) as (store, link),
+    ):
+        return trio.run(work, store, link)
+
+
+def run_copying(config: MountConfig, work: Callable[[Store, Records], Awaitable[T]]) -> T:
+    """As ``run``, for ``work`` that goes on with uploads that were interrupted."""
+    with (
+        opening.refusals(config),
+        _one_reason(),
+        opening.copying(config) as (store, records),
+    ):
+        return trio.run(work, store, records)
+
+
+@contextmanager
+def _one_reason() -> Iterator[None]:
+    """Of a group of trio's the one error that counts: a person's Ctrl-C, a reader of the output
+    who has gone, or an error of the tree."""
+    with first_reason():
+        try:
+            yield
+        except BaseExceptionGroup as group:
+            for kind in (KeyboardInterrupt, BrokenPipeError):
+                if group.subgroup(kind) is not None:
+                    raise kind from None
+            raise

@@ -55,6 +55,11 @@ class ListingFold:
         self._key = key
         self._held: dict[str, Child] = {}
 
+    @property
+    def first_held(self) -> str | None:
+        """The first, in byte order, of the names held back; None if none is."""
+        return min(self._held, default=None)
+
     def add(self, page: Page, begun: float) -> dict[str, Child]:
         """The children that ``page``, asked for at ``begun``, settles; each name once over all
         pages."""

@@ -7,6 +7,9 @@ Owns the one table of S3's error codes (S3 API reference, "Error responses"; Min
 
 from __future__ import annotations
 
+import base64
+import binascii
+import contextlib
 import email.errors
 import email.header
 import email.utils
@@ -18,7 +21,7 @@ from phfs.core.objects import Attributes, ETag, ObjectInfo, Stored
 from phfs.errors import Corrupted, StoreError
 from phfs.s3 import xml
 from phfs.s3.head import Headers
-from phfs.s3.store import Described
+from phfs.s3.store import Described, Kept
 
 CODES: dict[str, type[StoreError]] = {
     "AccessDenied": errors.AccessDenied,
@@ -45,6 +48,7 @@ CODES: dict[str, type[StoreError]] = {
     "InvalidTokenId": errors.BadCredentials,
     "InvalidURI": errors.InvalidKey,
     "KeyTooLongError": errors.KeyTooLong,
+    "MalformedXML": errors.Corrupted,
     "MethodNotAllowed": errors.NotSupported,
     "NoSuchBucket": errors.NoSuchBucket,
     "NoSuchKey": errors.NoSuchKey,
@@ -123,6 +127,11 @@ _MEANING: dict[type[StoreError], str] = {
 }
 """Sentences for what the store says in words of its own; of the others it is told as it is."""
 
+SUMS = tuple(
+    f"x-amz-checksum-{name}" for name in ("crc32c", "crc64nvme", "crc32", "sha256", "sha1")
+)
+"""The headers of checksums."""
+
 _KEPT_HEADERS = (
     "Cache-Control",
     "Content-Disposition",
@@ -176,6 +185,15 @@ def error_of(subject: str, status: int, failure: xml.Failure) -> StoreError:
     return kind(f"{subject}: {_MEANING.get(kind, _SAID).format(said)}")
 
 
+def refused_head(subject: str) -> StoreError:
+    """The error of a HEAD that is answered by 400: S3 gives the reasons of other requests in the
+    body, and a HEAD's answer has none."""
+    return errors.BadCredentials(
+        f"{subject}: the object store refused the request without a reason (HTTP status 400), as "
+        "it does when a session token has expired or the bucket is in another region"
+    )
+
+
 def described(key: str, headers: Headers) -> Described:
     """What a HEAD says about an object. Raises ``Corrupted`` if it says no size or version."""
     prefix = "x-amz-meta-"
@@ -197,7 +215,30 @@ def described(key: str, headers: Headers) -> Described:
     except (TypeError, ValueError):
         raise Corrupted(f"{key}: the object store does not say how large the object is") from None
     info = ObjectInfo(key, size, etag_of(key, headers), moment_of(headers, "Last-Modified"))
-    return Described(info, attributes, tag_count)
+    encryption = headers.get("x-amz-server-side-encryption", "")
+    key_id = headers.get("x-amz-server-side-encryption-aws-kms-key-id", "")
+    return Described(info, attributes, tag_count, encryption, key_id)
+
+
+def kept(key: str, headers: Headers) -> Kept:
+    """What a HEAD says to check an object's bytes by. Raises ``Corrupted``."""
+    sums = {}
+    if headers.get("x-amz-checksum-type", "FULL_OBJECT") == "FULL_OBJECT":
+        for name in SUMS:
+            with contextlib.suppress(binascii.Error):  # one made of the sums of parts: ``…-3``
+                if digest := base64.b64decode(headers.get(name, ""), validate=True):
+                    sums[name] = int.from_bytes(digest, "big")
+    # Amazon's ETag is an MD5 also of what it encrypts with a key of its own.
+    plain = {"", "AES256"} if headers.get("Server") == "AmazonS3" else {""}
+    method = headers.get("x-amz-server-side-encryption", "")
+    customer = headers.get("x-amz-server-side-encryption-customer-algorithm")
+    sealed = method not in plain or customer is not None
+    try:
+        size = xml.size(headers.get("Content-Length", ""))
+        parts = int(headers.get("x-amz-mp-parts-count", "0"))
+    except (TypeError, ValueError):
+        raise Corrupted(f"{key}: the object store does not say how large the object is") from None
+    return Kept(etag_of(key, headers), size, sums, parts, sealed)
 
 
 def stored(key: str, headers: Headers) -> Stored:
@@ -231,11 +272,13 @@ def _text(value: str) -> str:
     """A header's value as its sender wrote it.
 
     Stores send other text than ASCII as UTF-8, which is read as Latin-1 here, or encoded
-    (RFC 2047; S3 user guide, "Working with object metadata").
+    (RFC 2047; S3 user guide, "Working with object metadata"). What decodes to something that no
+    header can have stays as it came, and can be sent back so.
     """
     try:
         if "=?" in value:
-            return str(email.header.make_header(email.header.decode_header(value)))
+            text = str(email.header.make_header(email.header.decode_header(value)))
+            return text if text.isprintable() else value
         return value.encode("latin-1").decode()
     except (UnicodeError, LookupError, email.errors.MessageError):
         return value

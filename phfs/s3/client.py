@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
@@ -16,6 +17,7 @@ from botocore.credentials import Credentials
 
 from phfs.core.objects import Attributes, ByteRange, ETag, Page, Stored
 from phfs.errors import (
+    Corrupted,
     InvalidRequest,
     NoSuchKey,
     NotSupported,
@@ -29,7 +31,11 @@ from phfs.s3.exchange import Request
 from phfs.s3.multipart import MultipartClient, checked, result_of, unnamed
 from phfs.s3.options import S3Options
 from phfs.s3.ranges import Wanted
+from phfs.s3.sign import Link
 from phfs.s3.store import MAX_DELETE, Body, DeleteFailure, Sink
+from phfs.s3.underway import UnderWay
+
+log = logging.getLogger(__name__)
 
 LISTED = 512
 """Bytes that an entry of a listing takes, about."""
@@ -50,6 +56,28 @@ class S3Store(MultipartClient):
     def counters(self) -> Mapping[str, int]:
         """What was asked of the store so far, see ``Requests``."""
         return self._requests.counters
+
+    @property
+    def under_way(self) -> UnderWay:
+        """The requests of this moment, and the slowest of the last minutes."""
+        return self._requests.under_way
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for others to end before they are sent."""
+        return self._requests.waiting
+
+    def link(self, key: str, seconds: int, download_name: str = "") -> Link:
+        """An address by which anybody may get an object for so many seconds; ``download_name`` is
+        what a browser saves it as. May block. Raises ``BadCredentials``."""
+        query = {}
+        if download_name:
+            query["response-content-disposition"] = headers.attachment(download_name)
+        return self._requests.exchange.link(checked(key), query, seconds)
+
+    def url(self, key: str) -> str:
+        """The address of an object, by which it is got with a signature only."""
+        return self._requests.exchange.url(checked(key))
 
     def close(self) -> None:
         """Close the connections; requests under way still end."""
@@ -165,14 +193,31 @@ class S3Store(MultipartClient):
         return urlencode(xml.tags(xml.parse(reply.body))) if reply.body else ""
 
     async def _delete_batch(self, keys: list[str]) -> list[DeleteFailure]:
+        """One request. MinIO and radosgw do what the body says before they have compared it with
+        its digest: what became of each key is read in the answer, and believed of no other."""
         body = xml.deletion(keys)
         digest = hashlib.md5(body, usedforsecurity=False).digest()
         fields = {"Content-MD5": base64.b64encode(digest).decode()}
         request = Request("POST", None, {"delete": ""}, fields, [body])
         reply = await self._requests.ask("delete_many", request, patient=True)
-        found = xml.failures(xml.parse(reply.body))
-        return [
-            DeleteFailure(each.key, answers.error_of(each.key, 500, each))
-            for each in found
-            if each.code not in ("NoSuchKey", "NoSuchVersion")
+        root = xml.parse(reply.body)
+        wanted = {xml.read_back(key): key for key in keys}
+        gone = {xml.read_back(key) for key in xml.deleted(root)}
+        failed = {xml.read_back(each.key): each for each in xml.failures(root)}
+        failures = [
+            DeleteFailure(wanted[name], answers.error_of(wanted[name], 500, each))
+            for name, each in failed.items()
+            if name in wanted and each.code not in ("NoSuchKey", "NoSuchVersion")
         ]
+        told = gone | failed.keys()
+        strangers = sorted(told - wanted.keys())
+        for stranger in strangers:
+            log.error("the object store answers a deletion of %r, which nobody asked for", stranger)
+        if gone or strangers:  # or it is a store that tells failures only
+            missing = [key for name, key in wanted.items() if name not in told]
+            failures += [DeleteFailure(key, _unanswered(key)) for key in missing]
+        return failures
+
+
+def _unanswered(key: str) -> Corrupted:
+    return Corrupted(f"{key}: the object store does not say whether it has deleted it")

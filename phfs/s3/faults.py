@@ -23,7 +23,7 @@ import trio
 
 from phfs.core.objects import Attributes, ByteRange, ETag, Page, Part, Stored, UploadId
 from phfs.errors import StoreError
-from phfs.s3.store import Body, DeleteFailure, Described, Sink, Store
+from phfs.s3.store import Body, DeleteFailure, Described, Kept, Sink, Store
 from phfs.s3.window import SinkWindow
 
 PIECE = 128 * 1024
@@ -147,6 +147,10 @@ class FaultyStore:
         """Pass on, subject to the faults set."""
         return await self._pass(Call("head", key), lambda: self._store.head(key))
 
+    async def kept(self, key: str, *, part: int = 0) -> Kept:
+        """Pass on, subject to the faults set."""
+        return await self._pass(Call("kept", key), lambda: self._store.kept(key, part=part))
+
     async def get(
         self, key: str, byte_range: ByteRange, sink: Sink, *, if_match: ETag, whole: bool = False
     ) -> None:
@@ -211,12 +215,12 @@ class FaultyStore:
         return await self._pass(Call("tags", key), lambda: self._store.tags(key))
 
     async def create_upload(
-        self, key: str, attributes: Attributes, *, tagging: str = ""
+        self, key: str, attributes: Attributes, *, tagging: str = "", summed: bool = False
     ) -> UploadId:
         """Pass on, subject to the faults set."""
         return await self._pass(
             Call("create_upload", key),
-            lambda: self._store.create_upload(key, attributes, tagging=tagging),
+            lambda: self._store.create_upload(key, attributes, tagging=tagging, summed=summed),
         )
 
     async def put_part(self, key: str, upload: UploadId, number: int, body: Body) -> Part:

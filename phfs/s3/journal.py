@@ -23,7 +23,7 @@ from typing import NamedTuple
 from phfs.config import MountConfig
 from phfs.core.objects import Attributes, ByteRange, ETag, Page, Part, Stored, UploadId
 from phfs.errors import ConfigError, NoSuchUpload, StoreError
-from phfs.s3.store import Body, DeleteFailure, Described, Sink, Store
+from phfs.s3.store import Body, DeleteFailure, Described, Kept, Sink, Store
 
 log = logging.getLogger(__name__)
 
@@ -154,6 +154,10 @@ class JournaledStore:
         """Pass on."""
         return await self._store.head(key)
 
+    async def kept(self, key: str, *, part: int = 0) -> Kept:
+        """Pass on."""
+        return await self._store.kept(key, part=part)
+
     async def get(
         self, key: str, byte_range: ByteRange, sink: Sink, *, if_match: ETag, whole: bool = False
     ) -> None:
@@ -197,10 +201,10 @@ class JournaledStore:
         return await self._store.tags(key)
 
     async def create_upload(
-        self, key: str, attributes: Attributes, *, tagging: str = ""
+        self, key: str, attributes: Attributes, *, tagging: str = "", summed: bool = False
     ) -> UploadId:
         """Begin an upload and write it down before anybody learns its id."""
-        upload = await self._store.create_upload(key, attributes, tagging=tagging)
+        upload = await self._store.create_upload(key, attributes, tagging=tagging, summed=summed)
         self._journal.begun(key, upload)
         return upload
 

@@ -13,12 +13,11 @@ import bisect
 import itertools
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 import trio
+from awscrt.checksums import crc32c  # type: ignore[import-untyped]
 
 from phfs.core.objects import (
     Attributes,
@@ -41,31 +40,20 @@ from phfs.errors import (
 )
 from phfs.s3 import rules
 from phfs.s3.etags import body_etag, multipart_etag
-from phfs.s3.store import MAX_PARTS, MAX_SINGLE_COPY, MIN_PART, Body, DeleteFailure, Described, Sink
+from phfs.s3.held import MemoryObject, MemoryUpload
+from phfs.s3.store import (
+    MAX_PARTS,
+    MAX_SINGLE_COPY,
+    MIN_PART,
+    Body,
+    DeleteFailure,
+    Described,
+    Kept,
+    Sink,
+)
 
 MAX_ENTRIES = 1000
 """Most entries of one page of a listing, whatever was asked for (ListObjectsV2)."""
-
-
-class MemoryObject(NamedTuple):
-    """One object: its bytes and everything that is kept beside them."""
-
-    data: bytes
-    etag: ETag
-    modified: int
-    attributes: Attributes
-    tagging: str
-
-
-@dataclass
-class MemoryUpload:
-    """One multipart upload under way: the key, what the object will get, the parts so far."""
-
-    key: str
-    attributes: Attributes
-    tagging: str
-    parts: dict[int, Part] = field(default_factory=dict)
-    data: dict[int, bytes] = field(default_factory=dict)
 
 
 class MemoryStore:
@@ -103,6 +91,15 @@ class MemoryStore:
         found = self._find(key)
         tag_count = len(parse_qsl(found.tagging, keep_blank_values=True))
         return Described(self._info(key), found.attributes, tag_count)
+
+    async def kept(self, key: str, *, part: int = 0) -> Kept:
+        """The CRC32C of all bytes; of parts nothing is known any more."""
+        await trio.lowlevel.checkpoint()
+        found = self._find(key)
+        if part:
+            raise InvalidRequest(f"{key}: its parts are not known any more")
+        sums = {"x-amz-checksum-crc32c": crc32c(found.data)}
+        return Kept(found.etag, len(found.data), sums, int(found.etag.partition("-")[2] or 0))
 
     async def get(
         self, key: str, byte_range: ByteRange, sink: Sink, *, if_match: ETag, whole: bool = False
@@ -195,9 +192,10 @@ class MemoryStore:
         return self._find(key).tagging
 
     async def create_upload(
-        self, key: str, attributes: Attributes, *, tagging: str = ""
+        self, key: str, attributes: Attributes, *, tagging: str = "", summed: bool = False
     ) -> UploadId:
-        """Begin a multipart upload; ids are never used twice."""
+        """Begin a multipart upload; ids are never used twice, and sums are always known."""
+        del summed
         await trio.lowlevel.checkpoint()
         rules.check_key(key)
         upload = UploadId(f"memory-{next(self._upload_numbers)}")

@@ -12,7 +12,14 @@ from contextlib import contextmanager
 from botocore.credentials import Credentials
 
 from phfs.core.objects import Attributes, ByteRange, ETag, Part, Stored, UploadId
-from phfs.errors import Corrupted, NoSuchKey, NoSuchUpload, NotSupported, PreconditionFailed
+from phfs.errors import (
+    Corrupted,
+    InvalidRequest,
+    NoSuchKey,
+    NoSuchUpload,
+    NotSupported,
+    PreconditionFailed,
+)
 from phfs.s3 import answers, headers, rules, xml
 from phfs.s3.answers import Reply
 from phfs.s3.capabilities import Capabilities, Promise, Verdict
@@ -21,7 +28,12 @@ from phfs.s3.etags import multipart_etag
 from phfs.s3.exchange import Request
 from phfs.s3.options import S3Options
 from phfs.s3.requests import Requests
-from phfs.s3.store import Body, Described
+from phfs.s3.store import Body, Described, Kept
+
+_OF_PARTS = {"x-amz-checksum-algorithm": "CRC32C"}
+
+_WHOLE = {**_OF_PARTS, "x-amz-checksum-type": "FULL_OBJECT"}
+"""Announces parts with their CRC32C, of which the store makes that of the object and keeps it."""
 
 
 class MultipartClient:
@@ -30,6 +42,7 @@ class MultipartClient:
     def __init__(self, options: S3Options, credentials: Credentials) -> None:
         self.capabilities = Capabilities()
         self._options = options
+        self._announces = True
         self._requests = Requests(options, credentials, self.capabilities)
 
     async def head(self, key: str) -> Described:
@@ -37,17 +50,34 @@ class MultipartClient:
         reply = await self._requests.ask("head", Request("HEAD", checked(key)))
         return answers.described(key, reply.headers)
 
+    async def kept(self, key: str, *, part: int = 0) -> Kept:
+        """HeadObject with the checksums."""
+        query = {"partNumber": str(part)} if part else {}
+        fields = {"x-amz-checksum-mode": "ENABLED"}
+        reply = await self._requests.ask("head", Request("HEAD", checked(key), query, fields))
+        return answers.kept(key, reply.headers)
+
     async def create_upload(
-        self, key: str, attributes: Attributes, *, tagging: str = ""
+        self, key: str, attributes: Attributes, *, tagging: str = "", summed: bool = False
     ) -> UploadId:
-        """CreateMultipartUpload."""
+        """CreateMultipartUpload; without the announcement if the store knows none."""
+        if summed and self._announces:
+            try:
+                return await self._create_upload(key, attributes, tagging, _WHOLE)
+            except (NotSupported, InvalidRequest):
+                self._announces = False
+        # AWS takes parts with a CRC32C only into an upload that announced them. MinIO checks them
+        # anyway, and refuses copied parts, which have none, in an upload that did.
+        sums = _OF_PARTS if self._requests.exchange.on_aws else {}
+        return await self._create_upload(key, attributes, tagging, sums)
+
+    async def _create_upload(
+        self, key: str, attributes: Attributes, tagging: str, sums: Mapping[str, str]
+    ) -> UploadId:
         fields = headers.of_new_object(attributes, self._options)
         if tagging:
             fields["x-amz-tagging"] = tagging
-        if self._requests.exchange.on_aws:
-            # AWS takes parts with a CRC32C only into an upload that announced them. MinIO checks
-            # them anyway, and refuses copied parts, which have none, in an upload that did.
-            fields["x-amz-checksum-algorithm"] = "CRC32C"
+        fields.update(sums)
         request = Request("POST", checked(key), {"uploads": ""}, fields, repeatable=False)
         reply = await self._requests.ask("create_upload", request)
         upload = xml.fields(xml.parse(reply.body)).get("UploadId")

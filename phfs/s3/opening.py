@@ -1,24 +1,38 @@
 """From a configuration to the store it means: keys, region, certificates, repetition, prefix.
 
-Owns which wrappers are around the bucket when it is used without a mount, and what a refusal means
-there. Called by ``mount``, which adds wrappers of its own, and by ``cli`` for commands without a
-mount.
+Owns which wrappers are around the bucket when it is used without a mount, and which refusals there
+are about the place as a whole. Called by ``mount``, which adds wrappers of its own, and by ``cli``
+for commands without a mount.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 
 from phfs.config import MountConfig
-from phfs.errors import StoreError
+from phfs.errors import (
+    BadCredentials,
+    Corrupted,
+    NoSuchBucket,
+    TransientError,
+    UntrustedServer,
+)
 from phfs.s3 import control
 from phfs.s3.client import S3Store
 from phfs.s3.journal import JournaledStore, UploadJournal, origin_of
 from phfs.s3.options import S3Options
 from phfs.s3.prefix import PrefixedStore
 from phfs.s3.refusals import place_of, refusal_of
+from phfs.s3.resumable import Records
 from phfs.s3.retry import RetryingStore
+from phfs.s3.sign import Link
+
+Linking = Callable[[str, int, str], Link]
+"""Makes a signed address of a relative key, see ``S3Store.link``."""
+
+OF_THE_PLACE = (NoSuchBucket, BadCredentials, UntrustedServer, TransientError)
+"""What is wrong with the place as a whole: no other object of it can be had either."""
 
 
 def connect(config: MountConfig) -> S3Store:
@@ -26,7 +40,12 @@ def connect(config: MountConfig) -> S3Store:
     credentials = control.credentials_of(vars(config))
     if config.ca_bundle is not None:
         control.check_ca_bundle(config.ca_bundle)
-    options = S3Options(
+    return S3Store(options_of(config), credentials)
+
+
+def options_of(config: MountConfig) -> S3Options:
+    """The bucket, the way to it, and what new objects get. Raises ``ConfigError``."""
+    return S3Options(
         bucket=config.bucket,
         region=control.region(region=config.region, profile=config.profile),
         endpoint_url=config.endpoint_url,
@@ -38,7 +57,6 @@ def connect(config: MountConfig) -> S3Store:
         sse=config.sse,
         sse_kms_key=config.sse_kms_key,
     )
-    return S3Store(options, credentials)
 
 
 @contextmanager
@@ -47,6 +65,17 @@ def reading(config: MountConfig) -> Iterator[PrefixedStore]:
     and copies. Raises ``ConfigError``."""
     with closing(connect(config)) as client:
         yield PrefixedStore(RetryingStore(client, config.retry_deadline), config.prefix)
+
+
+@contextmanager
+def linking(config: MountConfig) -> Iterator[tuple[PrefixedStore, Linking]]:
+    """As ``reading``, and what makes links to the objects. Raises ``ConfigError``."""
+    with closing(connect(config)) as client:
+
+        def link(key: str, seconds: int, download_name: str) -> Link:
+            return client.link(config.prefix + key, seconds, download_name)
+
+        yield PrefixedStore(RetryingStore(client, config.retry_deadline), config.prefix), link
 
 
 @contextmanager
@@ -62,12 +91,28 @@ def writing(config: MountConfig) -> Iterator[PrefixedStore]:
 
 
 @contextmanager
+def copying(config: MountConfig) -> Iterator[tuple[PrefixedStore, Records]]:
+    """As ``writing``, for who goes on with uploads that were interrupted: with the records of
+    those. Makes the state directory if it is missing. Raises ``ConfigError``."""
+    directory, origin = config.state_dir, origin_of(config)
+    with suppress(OSError):  # the journal says what is wrong
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with closing(connect(config)) as client, closing(UploadJournal(directory, origin)) as journal:
+        lasting = RetryingStore(client, config.retry_deadline)
+        store = PrefixedStore(JournaledStore(lasting, journal), config.prefix)
+        yield store, Records(directory, origin, config.prefix, journal)
+
+
+@contextmanager
 def refusals(config: MountConfig) -> Iterator[None]:
     """Inside, what the store refuses about the place as a whole (the bucket, the keys, the way to
-    it) is said to the person who named them, as at the beginning of a mount."""
+    it) is said to the person who named them, as at the beginning of a mount. What it refuses about
+    one object stays as it is, and so does a right that is missing."""
     try:
         yield
-    except StoreError as error:
+    except Corrupted:
+        raise
+    except OF_THE_PLACE as error:
         told = refusal_of(
             error, bucket=config.bucket, place=place_of(config.endpoint_url), source=config.source
         )

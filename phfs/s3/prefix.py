@@ -13,13 +13,14 @@ from contextlib import contextmanager
 from phfs.core.objects import Attributes, ByteRange, ETag, Page, Part, Stored, UploadId
 from phfs.errors import StoreError
 from phfs.s3 import paging
-from phfs.s3.store import Body, DeleteFailure, Described, Sink, Store
+from phfs.s3.store import Body, DeleteFailure, Described, Kept, Sink, Store
 
 log = logging.getLogger(__name__)
 
 
 class PrefixedStore:
-    """Wraps ``store``; ``key`` here is ``prefix + key`` there, in error sentences as well.
+    """Wraps ``store``; ``key`` here is ``prefix + key`` there, in error sentences as well
+    but for those of listings.
 
     ``strays`` counts the entries of listings that lay outside what was asked for and were dropped:
     a store that names them is broken, and its names must not become files.
@@ -35,6 +36,11 @@ class PrefixedStore:
         with self._translated(key):
             described = await self._store.head(self._prefix + key)
         return described._replace(info=described.info._replace(key=key))
+
+    async def kept(self, key: str, *, part: int = 0) -> Kept:
+        """What to check the bytes of ``prefix + key`` by."""
+        with self._translated(key):
+            return await self._store.kept(self._prefix + key, part=part)
 
     async def get(
         self, key: str, byte_range: ByteRange, sink: Sink, *, if_match: ETag, whole: bool = False
@@ -60,14 +66,14 @@ class PrefixedStore:
         """
         wanted = self._prefix + prefix
         place = paging.place_of(token)
-        with self._translated(prefix):
-            page = await self._store.list_page(
-                wanted,
-                delimiter=delimiter,
-                token=place.token,
-                start_after=start_after and self._prefix + start_after,
-                limit=limit,
-            )
+        # Its errors speak of the bucket and what was asked of that, which is the whole prefix.
+        page = await self._store.list_page(
+            wanted,
+            delimiter=delimiter,
+            token=place.token,
+            start_after=start_after and self._prefix + start_after,
+            limit=limit,
+        )
         cut = len(self._prefix)
         inside = [info for info in page.objects if info.key.startswith(wanted)]
         rolled = [name for name in page.prefixes if name.startswith(wanted)]
@@ -115,11 +121,13 @@ class PrefixedStore:
             return await self._store.tags(self._prefix + key)
 
     async def create_upload(
-        self, key: str, attributes: Attributes, *, tagging: str = ""
+        self, key: str, attributes: Attributes, *, tagging: str = "", summed: bool = False
     ) -> UploadId:
         """Begin an upload of ``prefix + key``."""
         with self._translated(key):
-            return await self._store.create_upload(self._prefix + key, attributes, tagging=tagging)
+            return await self._store.create_upload(
+                self._prefix + key, attributes, tagging=tagging, summed=summed
+            )
 
     async def put_part(self, key: str, upload: UploadId, number: int, body: Body) -> Part:
         """Upload a part of ``prefix + key``."""

@@ -25,6 +25,7 @@ from phfs.s3.lanes import Lane
 from phfs.s3.options import S3Options
 from phfs.s3.store import Body, Sink
 from phfs.s3.threads import drive, run_watched
+from phfs.s3.underway import UnderWay
 from phfs.s3.watch import Limits, Watch
 
 T = TypeVar("T")
@@ -43,13 +44,15 @@ class Requests:
     many that write.
 
     ``counters``: requests by operation (``requests.head``), failed ones by class of error
-    (``errors.Throttled``), the bytes of bodies (``bytes.in``, ``bytes.out``).
+    (``errors.Throttled``), the bytes of bodies (``bytes.in``, ``bytes.out``). ``under_way``: those
+    of this moment, and the slowest.
     """
 
     def __init__(
         self, options: S3Options, credentials: Credentials, capabilities: Capabilities
     ) -> None:
         self.counters: Counter[str] = Counter()
+        self.under_way = UnderWay()
         self.exchange = Exchange(options, credentials)
         self._bucket = options.bucket
         lanes = (Lane(options.max_requests, options.deadline) for _ in range(3))
@@ -98,6 +101,11 @@ class Requests:
         reply = await self.run(kind, watch, send, size=size)
         self.counters["bytes.out"] += size
         return reply
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for others to end before they are sent."""
+        return self._small.waiting + self._reads.waiting + self._writes.waiting
 
     def _shows(self, reply: Reply, digest: ETag) -> bool:
         """Whether the ETag is the MD5 of what was sent, as it is where nothing is encrypted."""
@@ -161,12 +169,16 @@ class Requests:
         small = size <= INLINE
         lane = self._small if small else self._writes if kind in SENDING else self._reads
         await lane.enter(watch)
+        number = self.under_way.begin(kind, watch, size)
+        failure: str | None = None
         try:
             if small and self.exchange.may_inline:
                 return await work(True)  # noqa: FBT003
             return await run_watched(lambda: drive(work(False)), watch)  # noqa: FBT003
         except StoreError as error:
-            self.counters[f"errors.{type(error).__name__}"] += 1
+            failure = type(error).__name__
+            self.counters[f"errors.{failure}"] += 1
             raise
         finally:
+            self.under_way.end(number, failure)
             lane.leave(watch)

@@ -25,7 +25,7 @@ import trio
 from phfs.core.objects import Attributes, ByteRange, ETag, Page, Part, Stored, UploadId
 from phfs.errors import NoSuchUpload, StoreError, TimedOut, TransientError
 from phfs.s3 import looking
-from phfs.s3.store import Body, DeleteFailure, Described, Sink, Store
+from phfs.s3.store import Body, DeleteFailure, Described, Kept, Sink, Store
 from phfs.s3.tries import Tries
 from phfs.s3.window import SinkWindow
 
@@ -49,6 +49,10 @@ class RetryingStore:
     async def head(self, key: str) -> Described:
         """Describe an object, trying until the deadline."""
         return await self._ask(lambda: self._store.head(key))
+
+    async def kept(self, key: str, *, part: int = 0) -> Kept:
+        """What to check bytes by, trying until the deadline."""
+        return await self._ask(lambda: self._store.kept(key, part=part))
 
     async def get(
         self, key: str, byte_range: ByteRange, sink: Sink, *, if_match: ETag, whole: bool = False
@@ -168,10 +172,12 @@ class RetryingStore:
         return await self._ask(lambda: self._store.tags(key))
 
     async def create_upload(
-        self, key: str, attributes: Attributes, *, tagging: str = ""
+        self, key: str, attributes: Attributes, *, tagging: str = "", summed: bool = False
     ) -> UploadId:
         """Begin an upload; one whose answer is lost stays behind without parts."""
-        return await self._ask(lambda: self._store.create_upload(key, attributes, tagging=tagging))
+        return await self._ask(
+            lambda: self._store.create_upload(key, attributes, tagging=tagging, summed=summed)
+        )
 
     async def put_part(self, key: str, upload: UploadId, number: int, body: Body) -> Part:
         """Upload a part; sent twice, the later one replaces the same bytes."""

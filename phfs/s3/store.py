@@ -10,7 +10,7 @@ returns, let go of every buffer it was lent.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from phfs.core.objects import (
@@ -62,11 +62,29 @@ class Sink(Protocol):
 
 
 class Described(NamedTuple):
-    """A HEAD's whole answer."""
+    """A HEAD's whole answer. ``encryption``: how the store encrypts it, as S3 calls it, and
+    ``encryption_key`` by which key; empty where it says nothing."""
 
     info: ObjectInfo
     attributes: Attributes
     tag_count: int = 0
+    encryption: str = ""
+    encryption_key: str = ""
+
+
+class Kept(NamedTuple):
+    """What the store keeps by which the bytes of an object, or of one of its parts, can be checked.
+
+    ``sums``: those of all its bytes, big-endian, by the names of their headers
+    (``x-amz-checksum-…``). ``parts``: of how many the object was made, 0 if that is not told.
+    ``sealed``: it is encrypted with a key of its own, so that its ETag is no MD5.
+    """
+
+    etag: ETag
+    size: int
+    sums: Mapping[str, int] = {}
+    parts: int = 0
+    sealed: bool = False
 
 
 class DeleteFailure(NamedTuple):
@@ -81,6 +99,10 @@ class Store(Protocol):
 
     async def head(self, key: str) -> Described:
         """Describe an object. Raises ``NoSuchKey``, ``AccessDenied``."""
+
+    async def kept(self, key: str, *, part: int = 0) -> Kept:
+        """What there is to check an object's bytes by, or those of one part (from 1) of the upload
+        it was made by. Raises ``NoSuchKey``, and what not, where a store knows no parts."""
 
     async def get(
         self, key: str, byte_range: ByteRange, sink: Sink, *, if_match: ETag, whole: bool = False
@@ -127,9 +149,10 @@ class Store(Protocol):
         """An object's tags in the form of the ``x-amz-tagging`` header (URL-encoded pairs)."""
 
     async def create_upload(
-        self, key: str, attributes: Attributes, *, tagging: str = ""
+        self, key: str, attributes: Attributes, *, tagging: str = "", summed: bool = False
     ) -> UploadId:
-        """Begin a multipart upload."""
+        """Begin a multipart upload. ``summed``: all its parts will come by ``put_part``, so that
+        the store can keep the checksum of the whole."""
 
     async def put_part(self, key: str, upload: UploadId, number: int, body: Body) -> Part:
         """Upload part ``number`` (from 1), with a checksum the store verifies."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 
+from phfs.core.content_type import DIRECTORY
 from phfs.core.inodes import Directory, File
 from phfs.core.names import check_new_name
 from phfs.core.objects import Attributes
 from phfs.errors import Exists, IsDirectory, NotDirectory, NotEmpty, NotFound, StoreError
-from phfs.vfs.content_type import DIRECTORY
 from phfs.vfs.files import Files
 from phfs.vfs.namespace import Namespace
 

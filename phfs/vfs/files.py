@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from phfs.core.content_type import content_type
 from phfs.core.inodes import Directory, File
 from phfs.core.objects import Attributes, Stored
 from phfs.core.upload import Action, State, Upload
@@ -21,7 +22,6 @@ from phfs.errors import (
     StoreError,
     Unsupported,
 )
-from phfs.vfs.content_type import content_type
 from phfs.vfs.fetcher import Fetcher
 from phfs.vfs.handles import Handle, HandleTable, OpenFile
 from phfs.vfs.moving import Moving

@@ -36,7 +36,8 @@ class Implementation:
     ``parts_in_order``: refuse parts named out of order (radosgw puts them in order);
     ``tag_count``: say by HEAD how many tags there are;
     ``upload_tags``: keep the tags an upload began with;
-    ``copy_part_checks``: refuse a part of another version, or beyond the end of its source.
+    ``copy_part_checks``: refuse a part of another version, or beyond the end of its source;
+    ``own_sums``: tell of a large object the sum of its own bytes (moto tells that of its parts').
     """
 
     name: str
@@ -119,7 +120,7 @@ MINIO_LACKS = frozenset({"file_beside_directory", "odd_keys"})
 
 RADOSGW_LACKS = frozenset({"knows_aborted", "parts_in_order", "tag_count", "upload_tags"})
 
-MOTO_LACKS = frozenset({"upload_checks", "copy_part_checks"})
+MOTO_LACKS = frozenset({"upload_checks", "copy_part_checks", "own_sums"})
 
 IMPLEMENTATIONS = [
     Implementation("memory", plain(lambda store: store)),

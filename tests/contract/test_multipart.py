@@ -5,9 +5,16 @@ from __future__ import annotations
 import hashlib
 
 import pytest
+from awscrt.checksums import crc32c  # type: ignore[import-untyped]
 
 from phfs.core.objects import Attributes, ByteRange, ETag, UploadId
-from phfs.errors import InvalidRequest, NoSuchKey, NoSuchUpload, PreconditionFailed
+from phfs.errors import (
+    InvalidRequest,
+    NoSuchKey,
+    NoSuchUpload,
+    NotSupported,
+    PreconditionFailed,
+)
 from phfs.s3.copying import copy_object
 from phfs.s3.store import MIN_PART, Store
 from tests.support.sinks import read
@@ -45,6 +52,34 @@ async def test_tags_are_counted(store: Store) -> None:
     part = await store.put_part("d/big", upload, 1, [LAST])
     await store.complete_upload("d/big", upload, [part])
     assert (await store.head("d/big")).tag_count == 2
+
+
+@pytest.mark.needs("own_sums")
+@pytest.mark.parametrize("summed", [True, False])
+async def test_what_is_kept_to_check_an_object_by_fits_it(
+    store: Store,
+    summed: bool,
+) -> None:
+    """Stores keep what they like, and tell of parts or not; what they tell is right."""
+    upload = await store.create_upload("d/big", PLAIN, summed=summed)
+    pieces = [FIRST, LAST]
+    parts = [
+        await store.put_part("d/big", upload, number, [piece])
+        for number, piece in enumerate(pieces, start=1)
+    ]
+    stored = await store.complete_upload("d/big", upload, parts)
+    kept = await store.kept("d/big")
+    assert (kept.etag, kept.size) == (stored.etag, len(FIRST + LAST))
+    whole = {"x-amz-checksum-crc32c": crc32c(FIRST + LAST)}
+    assert {name: kept.sums.get(name) for name in kept.sums} in ({}, whole)
+    for number, piece in enumerate(pieces, start=1):
+        try:
+            part = await store.kept("d/big", part=number)
+        except (InvalidRequest, NotSupported):
+            continue
+        assert part.size in (len(piece), len(FIRST + LAST))  # radosgw of old tells the whole
+    with pytest.raises(NoSuchKey):
+        await store.kept("d/none")
 
 
 async def test_a_part_sent_again_replaces_the_first(store: Store) -> None:

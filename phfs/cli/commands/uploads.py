@@ -15,7 +15,7 @@ from contextlib import closing
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from phfs.cli.shared import add_shared, shared_texts
+from phfs.cli.shared import add_shared, shared_files, shared_texts
 from phfs.commandline import Command, Parser, UsageError, say
 from phfs.config import load
 from phfs.core.names import printable
@@ -69,7 +69,8 @@ def _run(given: argparse.Namespace) -> int:
         raise UsageError("list shows all there are: leave KEY, ID and --all to abort.")
     if given.action == "abort" and bool(given.named) == given.all:
         raise UsageError("Say which uploads are to be aborted: by KEY or ID, or --all.")
-    config = load({**shared_texts(given, _SHARED), "mountpoint": "/"}, os.environ)
+    texts = {**shared_texts(given, _SHARED), "mountpoint": "/"}
+    config = load(texts, os.environ, shared_files(given))
     try:
         from phfs.uploads import Uploads
     except ImportError as error:
