@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import closing
 
 import trio
@@ -18,8 +18,10 @@ from phfs import __version__, allocator
 from phfs.config import MountConfig
 from phfs.config.start import Start
 from phfs.core.names import MAX_KEY
+from phfs.core.unsaved import Unsaved, read
 from phfs.errors import MountError, StoreError, Unfinished
 from phfs.first_reason import first_reason
+from phfs.fuse.activity import activity
 from phfs.fuse.convert import Attributes, Ownership
 from phfs.fuse.counts import Counts
 from phfs.fuse.explain import Explanations
@@ -35,6 +37,7 @@ from phfs.s3.prefix import PrefixedStore
 from phfs.s3.refusals import place_of, refusal_of
 from phfs.s3.retry import RetryingStore
 from phfs.s3.store import Store
+from phfs.system import process
 from phfs.vfs.filesystem import FileSystem, FileSystemOptions, open_filesystem
 
 log = logging.getLogger(__name__)
@@ -42,14 +45,22 @@ log = logging.getLogger(__name__)
 MOST_NAMED = 5
 """Files named in the sentence at the end; the log has them all."""
 
+Leaving = Callable[[Callable[[], Sequence[Unsaved]]], Awaitable[None]]
+"""Tells a person what a mount that ends waits for, which its argument says; until cancelled."""
+
 CHECK_SECONDS = 10.0
 """How long the store has to answer before anything is mounted: whoever starts a mount waits, and a
 supervisor tries again."""
 
 
-def run(config: MountConfig, ready: Callable[[], None], start: Start = Start()) -> int:  # noqa: B008
+def run(
+    config: MountConfig,
+    ready: Callable[[], None],
+    start: Start = Start(),  # noqa: B008
+    leaving: Leaving | None = None,
+) -> int:
     """Mount and serve until it is unmounted or a signal ends it; ``ready`` is called in between,
-    once the mount answers. Returns 0 after an orderly end.
+    once the mount answers, ``leaving`` when a signal ends it. Returns 0 after an orderly end.
 
     Raises ``MountError`` if it could not be mounted, ``Unfinished`` if a signal ended it and not
     everything was saved, ``ConfigError`` for what only the store or the machine could tell was
@@ -57,13 +68,20 @@ def run(config: MountConfig, ready: Callable[[], None], start: Start = Start()) 
     """
     allocator.tune(config.memory_limit)
     with first_reason():
-        trio.run(_run, config, ready, start)
+        trio.run(_run, config, ready, start, leaving)
     return 0
 
 
-async def _run(config: MountConfig, ready: Callable[[], None], start: Start) -> None:
+async def _run(
+    config: MountConfig, ready: Callable[[], None], start: Start, leaving: Leaving | None
+) -> None:
     options = MountOptions(
-        config.mountpoint, config.source, config.read_only, config.allow_other, start.device
+        config.mountpoint,
+        config.source,
+        config.read_only,
+        config.allow_other,
+        start.device,
+        config.noexec,
     )
     session = Session(options, drain_seconds=config.drain_seconds)
     unsaved: set[str] = set()
@@ -73,7 +91,7 @@ async def _run(config: MountConfig, ready: Callable[[], None], start: Start) -> 
         with closing(connect(config)) as client:
             if not start.again:
                 await check(client, config)
-            await _serve(client, config, session, ready, start, unsaved)
+            await _serve(client, config, session, ready, start, unsaved, leaving)
         cut_short = nursery.cancel_scope.cancel_called
         nursery.cancel_scope.cancel()
     for path in sorted(unsaved):
@@ -125,6 +143,7 @@ async def _serve(
     ready: Callable[[], None],
     start: Start,
     unsaved: set[str],
+    leaving: Leaving | None,
 ) -> None:
     """Serve the mount; at its end ``unsaved`` has the paths of files that were given up."""
     origin = origin_of(config)
@@ -148,6 +167,8 @@ async def _serve(
                             start,
                         )
                         | {"store": client.capabilities.status()}
+                        | {"process": process.usage()}
+                        | activity(config.prefix, fs.ending.under_way(), client)
                     ),
                     ShownFile(config.show_file) if config.show_file else None,
                 )
@@ -156,10 +177,30 @@ async def _serve(
                 async with trio.open_nursery() as background:
                     if not config.read_only:
                         background.start_soon(end_leftovers, lasting, config.state_dir, origin)
-                    await session.serve(operations, ready, fs.ending.settle, fs.ending.outstanding)
+                    await session.serve(
+                        operations,
+                        ready,
+                        lambda: _settle(fs, client, config, leaving),
+                        fs.ending.outstanding,
+                    )
                     background.cancel_scope.cancel()
         finally:
             unsaved.update(fs.ending.unsaved)
+
+
+async def _settle(
+    fs: FileSystem, client: S3Store, config: MountConfig, leaving: Leaving | None
+) -> None:
+    """Wait until nobody has anything left to save, and say meanwhile for whom."""
+
+    def unsaved() -> list[Unsaved]:
+        return read(activity(config.prefix, fs.ending.under_way(), client)["unsaved"])
+
+    async with trio.open_nursery() as nursery:
+        if leaving is not None:
+            nursery.start_soon(leaving, unsaved)
+        await fs.ending.settle()
+        nursery.cancel_scope.cancel()
 
 
 def filesystem_options(config: MountConfig, failures: Failures) -> FileSystemOptions:
@@ -191,7 +232,7 @@ def status(
         "version": __version__,
         "pid": os.getpid(),
         "supervisor_pid": start.supervisor,
-        "crashes": len(start.crashes),
+        "crashes": start.deaths,
         "log": None if config.foreground else str(config.log_file),
         "mounted_since": local_time(failures.since),
         "uptime_seconds": int(time.time() - failures.since),

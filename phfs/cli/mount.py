@@ -18,7 +18,7 @@ from phfs.config import MountConfig, unknown_variables
 from phfs.config.start import Start
 from phfs.core.names import EXPLANATIONS
 from phfs.errors import ConfigError, MountError, PhfsError, Unfinished
-from phfs.system import descriptors, privileges
+from phfs.system import descriptors, privileges, service
 
 PROG = arguments.PROG
 
@@ -27,41 +27,61 @@ logger = logging.getLogger(__name__)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command with ``argv`` (default: the process's) and return its exit code."""
-    for sentence in unknown_variables(os.environ):
-        say(PROG, f"warning: {sentence}")
+    remarks = [f"warning: {sentence}" for sentence in unknown_variables(os.environ)]
     try:
         config = arguments.parse(sys.argv[1:] if argv is None else argv, os.environ)
-        for sentence in checks.check(config, checks.this_machine()):
+    except (UsageError, ConfigError) as error:
+        wrong = sentence_of(error) if isinstance(error, ConfigError) else _with_help(error)
+        for sentence in (*remarks, wrong):
             say(PROG, sentence)
-    except UsageError as error:
-        say(PROG, f"{error} See {PROG} --help.")
         return 2
-    except ConfigError as error:
-        say(PROG, sentence_of(error))
-        return 2
-    except MountError as error:
-        say(PROG, sentence_of(error))
-        return 1
+    if config.foreground:
+        logs.log_to_terminal(config.log_level, config.log_format)
+    for sentence in remarks:
+        _tell(config, logging.WARNING, sentence)
+    try:
+        for sentence in checks.check(config, checks.this_machine()):
+            _tell(config, logging.WARNING, sentence)
+    except (ConfigError, MountError) as error:
+        _tell(config, logging.ERROR, sentence_of(error))
+        return 2 if isinstance(error, ConfigError) else 1
     try:
         code, sentence = _in_foreground(config) if config.foreground else _in_background(config)
     except KeyboardInterrupt:
         return 130  # 128 + SIGINT, as shells count
-    if sentence and config.foreground and config.log_format == "json":
-        logger.error("%s", sentence)
-    elif sentence:
-        say(PROG, sentence)
+    if sentence:
+        _tell(config, logging.ERROR, sentence)
     return code
 
 
+def _with_help(error: UsageError) -> str:
+    return f"{error} See {PROG} --help."
+
+
+def _tell(config: MountConfig, level: int, sentence: str) -> None:
+    """Say it where who started the mount looks: in the terminal's words, or as a line of the log
+    for a program that reads nothing else."""
+    if config.foreground and config.log_format == "json":
+        logger.log(level, "%s", sentence.removeprefix("warning: "))
+    else:
+        say(PROG, sentence)
+
+
 def _in_foreground(config: MountConfig) -> tuple[int, str]:
-    logs.log_to_terminal(config.log_level, config.log_format)
     if config.keep_dead:
         # Whoever keeps a stack of mounts has to end them. Said here, because the checks before
         # have acted as another user, upon which the kernel forgets it.
         privileges.end_with_parent(os.getppid())
     return _watched(config, lambda ready, start: outcome(lambda: _run(config, ready, start)))(
-        lambda: None
+        _tell_manager
     )
+
+
+def _tell_manager() -> None:
+    try:
+        service.tell_ready(os.environ)
+    except OSError as error:
+        logger.warning("whoever is to be told by %s is not there: %s", service.VARIABLE, error)
 
 
 def _in_background(config: MountConfig) -> tuple[int, str]:
@@ -100,9 +120,10 @@ def _watched(config: MountConfig, serve: supervisor.Serve) -> daemon.Serve:
 
 def _run(config: MountConfig, ready: Callable[[], None], start: Start) -> int:
     descriptors.take_all()
+    from phfs.cli import leaving
     from phfs.mount import run
 
-    return run(config, ready, start)
+    return run(config, ready, start, lambda unsaved: leaving.tell(unsaved, config))
 
 
 def outcome(serve: Callable[[], int]) -> tuple[int, str]:
@@ -119,13 +140,18 @@ def outcome(serve: Callable[[], int]) -> tuple[int, str]:
         return 1, _missing_library(error)
     except Exception as error:
         logger.exception("The mount ended by a defect")
-        return 1, f"The mount ended by a defect of PHFS ({error!r}); the log has the details."
+        # Not its repr: that of an error of encoding has all of the text, which may be a key.
+        said = f"{type(error).__name__}: {error}"
+        return 1, f"The mount ended by a defect of PHFS ({said}); the log has the details."
 
 
 def _missing_library(error: ImportError) -> str:
     if "libfuse3" in str(error):
         return f"libfuse is missing ({error}): install it with apt-get install fuse3 (as root)."
-    return f"PHFS is not installed completely ({error}): install it again with pip install phfs."
+    return (
+        f"PHFS is not installed completely ({error}): install it again with pip install "
+        "--force-reinstall . in its repository."
+    )
 
 
 if __name__ == "__main__":

@@ -40,9 +40,14 @@ class Tally:
 
 
 class Counts:
-    """The tallies by operation, and the bytes that went to programs and came from them."""
+    """The tallies by operation, and the bytes that went to programs and came from them.
+
+    ``aside`` takes what was asked about ``.phfs`` itself and is shown to nobody: who looks at the
+    counts is not to find himself there.
+    """
 
     def __init__(self) -> None:
+        self.aside = Tally()
         self.tallies: dict[str, Tally] = {}
         self.read_bytes = 0
         self.written_bytes = 0

@@ -16,6 +16,7 @@ from typing import NamedTuple, NoReturn
 
 from phfs.core.inodes import ROOT
 from phfs.core.names import EXPLANATIONS
+from phfs.core.sizes import size
 from phfs.errors import (
     BadHandle,
     ConfigError,
@@ -254,10 +255,28 @@ def _lines(values: Mapping[str, object], indent: str) -> Iterator[str]:
             yield from _lines(value, indent + "  ")
         elif isinstance(value, list | tuple) and value:
             yield f"{indent}{words}:"
-            yield from (f"{indent}  {_word(item)}" for item in value)
+            yield from (f"{indent}  {_item(item)}" for item in value)
         else:
-            word = _size(value) if name.endswith("_bytes") else _word(value)
-            yield f"{indent}{words:<{width}}  {word}"
+            yield f"{indent}{words:<{width}}  {_figure(name, value)}"
+
+
+def _item(item: object) -> str:
+    """One of a list, on one line; of values with names those that say something."""
+    if not isinstance(item, Mapping):
+        return _word(item)
+    said = {name: value for name, value in item.items() if not _says_nothing(value)}
+    return ", ".join(
+        f"{name.removesuffix('_bytes').replace('_', ' ')} {_figure(name, value)}"
+        for name, value in said.items()
+    )
+
+
+def _says_nothing(value: object) -> bool:
+    return value is None or value is False or value == ""
+
+
+def _figure(name: str, value: object) -> str:
+    return size(value) if name.endswith("_bytes") and isinstance(value, int) else _word(value)
 
 
 def _word(value: object) -> str:
@@ -267,7 +286,3 @@ def _word(value: object) -> str:
         return "none"
     text = str(value)
     return text if text.isprintable() else repr(text)[1:-1]
-
-
-def _size(value: object) -> str:
-    return f"{value / 2**20:g} MiB" if isinstance(value, int) else _word(value)

@@ -15,12 +15,17 @@ from typing import Any, TypeVar, cast
 import pyfuse3
 import trio
 
+from phfs.core.inodes import ROOT
+from phfs.core.names import EXPLANATIONS
 from phfs.errors import OperationFailed, OutOfMemory, PhfsError, Stale
 from phfs.fuse.counts import Counts
 from phfs.fuse.errno import errno_of
 from phfs.fuse.failures import Failures
+from phfs.fuse.volume import RESERVED
 
 log = logging.getLogger(__name__)
+
+_OWN_NAME = EXPLANATIONS.encode()
 
 
 Handler = TypeVar("Handler", bound=Callable[..., Coroutine[Any, Any, Any]])
@@ -41,7 +46,7 @@ def guarded(
         @functools.wraps(handler)
         async def guard(self: Any, *args: Any) -> Any:
             counts: Counts = self.counts
-            tally = counts.of(operation)
+            tally = counts.aside if _about_itself(args) else counts.of(operation)
             began = perf_counter()
             try:
                 answer = await handler(self, *args)
@@ -62,6 +67,17 @@ def guarded(
         return cast(Handler, guard)
 
     return decorate
+
+
+def _about_itself(args: tuple[Any, ...]) -> bool:
+    """Whether a request is about the mount's own directory: looking at the counts is not counted.
+
+    The first argument is an inode or a handle, but for ``statfs``.
+    """
+    first = args[0]
+    if not isinstance(first, int):
+        return False
+    return first >= RESERVED or (first == ROOT and len(args) > 1 and args[1] == _OWN_NAME)
 
 
 def silenced(handler: Handler) -> Handler:

@@ -53,6 +53,7 @@ class MountOptions(NamedTuple):
     allow_other: bool = False
     device: int | None = None
     """A descriptor of /dev/fuse that somebody else has mounted, and will unmount."""
+    noexec: bool = False
 
     def words(self) -> set[str]:
         """The options of mount(8). Commas and all that is not ASCII are escaped as in URLs."""
@@ -61,6 +62,8 @@ class MountOptions(NamedTuple):
             words.add("ro")
         if self.allow_other:
             words.add("allow_other")
+        if self.noexec:
+            words.add("noexec")
         return words
 
 

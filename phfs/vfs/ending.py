@@ -11,6 +11,7 @@ import logging
 
 import trio
 
+from phfs.core.unsaved import Unsaved
 from phfs.core.upload import State
 from phfs.errors import ReadOnly
 from phfs.vfs.files import Files
@@ -85,6 +86,25 @@ class Ending:
         waited for."""
         owed = {handle.file.inode.path for handle in self._files.handles if _is_owed(handle)}
         return self.unsaved | owed
+
+    def under_way(self) -> list[Unsaved]:
+        """What ``outstanding`` names and how far it is, the one first that began first."""
+        now = trio.current_time()
+        found = [
+            Unsaved(
+                handle.file.inode.path,
+                sent=writer.stored,
+                known=writer.upload.end,
+                seconds=now - writer.begun,
+                closing=writer.upload.state is State.COMMITTING,
+                stored=writer.stored,
+                waits_for=writer.waits_for,
+                key=writer.destination,
+            )
+            for handle in self._files.handles
+            if (writer := handle.writer) is not None and _is_owed(handle)
+        ]
+        return sorted(found, key=lambda one: -one.seconds)
 
 
 def _is_being_written(handle: Handle) -> bool:

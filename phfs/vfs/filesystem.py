@@ -23,6 +23,7 @@ from phfs.vfs.changes import Changes
 from phfs.vfs.directories import FIRST_HANDLE, Directories
 from phfs.vfs.ending import DRAIN_SECONDS, Ending
 from phfs.vfs.fetcher import Fetcher
+from phfs.vfs.figures import Figures
 from phfs.vfs.files import Files, Report
 from phfs.vfs.handles import Handle
 from phfs.vfs.namespace import Namespace
@@ -100,6 +101,14 @@ class FileSystem:
         self._renamer = Renamer(self._namespace, self._files, self._changes, limits)
         self._directories = Directories(self._namespace)
         self.ending = Ending(self._files, self._uploads, options.drain_seconds)
+        self._figures = Figures(
+            self._budget,
+            self._namespace,
+            self._fetcher,
+            self._uploads,
+            self._files,
+            self._directories,
+        )
 
     # -- names ---------------------------------------------------------------------------------
 
@@ -274,24 +283,7 @@ class FileSystem:
 
     def status(self) -> dict[str, object]:
         """Figures for whoever asks how the mount is doing: plain values, by topic."""
-        namespace, uploads = self._namespace, self._uploads
-        return {
-            "memory": {
-                f"{name}_bytes" if name != "waiting" else name: figure
-                for name, figure in self._budget.usage._asdict().items()
-            },
-            "open": {"files": len(self._files.handles), "directories": len(self._directories)},
-            "inodes": len(namespace.inodes),
-            "names_remembered": namespace.known.cached[1],
-            "uploads": {"begun": uploads.begun, "aborted": uploads.aborted},
-            "ranges_fetched": self._fetcher.requests,
-            "bytes_fetched": self._fetcher.asked,
-            "fetched_ahead_bytes": self._fetcher.unread,
-            "files_fetched_ahead": len(self._files.siblings),
-            "ignored_keys": list(namespace.known.ignored),
-            "shadowed_files": list(namespace.known.shadowed),
-            "more_ignored_or_shadowed": namespace.known.overlooked,
-        }
+        return self._figures.values()
 
     async def drain(self) -> None:
         """Save what can be saved without its writer, let go of the rest; see ``ending``."""

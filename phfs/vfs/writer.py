@@ -11,10 +11,12 @@ scope with a deadline, whatever happened.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import trio
 
+from phfs.core.content_type import content_type
 from phfs.core.objects import Attributes, ByteRange, ETag, Part, Stored, UploadId
 from phfs.core.upload import Action, Event, State, Upload
 from phfs.errors import (
@@ -29,7 +31,6 @@ from phfs.errors import (
     TooLarge,
 )
 from phfs.s3.store import MAX_PARTS, MAX_SINGLE_COPY, MIN_PART
-from phfs.vfs.content_type import content_type
 from phfs.vfs.partbuffer import PartBuffer
 from phfs.vfs.tasks import Turn
 from phfs.vfs.uploads import UploadService
@@ -57,11 +58,27 @@ class Writer:
         self._sending: set[trio.CancelScope] = set()
         self._sent = trio.Event()
         self._error: PhfsError | None = None
+        self.begun = trio.current_time()
+        """When the bytes of now began to come, by trio's clock."""
+        self.waits_for = ""
+        """What holds up the program that writes; empty if nothing does."""
+
+    @property
+    def destination(self) -> str:
+        """The key that the bytes written go to."""
+        return self._key() if self._upload_id is None else self._upload_key
+
+    @property
+    def stored(self) -> int:
+        """Bytes of what is written now that the store has confirmed."""
+        return sum(part.size for part in self._parts.values())
 
     async def append(self, data: bytes) -> None:
         """Take bytes at the end. Waits for memory; raises what a part already sent ran into."""
         if self._error is not None:
             raise self._error
+        if not self.upload.dirty:
+            self.begun = trio.current_time()
         if self.upload.state is State.COMMITTED and self._buffer.size == 0 and self.upload.end:
             await self._continue_committed()
         await self._charge(len(data))
@@ -78,9 +95,18 @@ class Writer:
             if self._buffer.size >= MIN_PART:
                 await self._spill()
                 cost = self._buffer.cost(length)
-            await budget.acquire(cost, for_write=True)
+            with self._waiting_for("memory"):
+                await budget.acquire(cost, for_write=True)
         if self._buffer.size == 0:
             self._service.writing += 1
+
+    @contextmanager
+    def _waiting_for(self, what: str) -> Iterator[None]:
+        self.waits_for = what
+        try:
+            yield
+        finally:
+            self.waits_for = ""
 
     async def _spill(self) -> None:
         await self._send_part()
@@ -193,7 +219,8 @@ class Writer:
                 "Write it in several files, or mount with a larger --part-size and --memory-limit.",
             )
         scope = trio.CancelScope()
-        await self._service.slots.acquire_on_behalf_of(scope)
+        with self._waiting_for("earlier parts to be sent"):
+            await self._service.slots.acquire_on_behalf_of(scope)
         self._last_part = number
         buffer, self._buffer = self._buffer, PartBuffer()
         self._service.writing -= 1

@@ -14,8 +14,8 @@ NO_LIBFUSE = (
     "libfuse is missing (libfuse3.so.3: no file): install it with apt-get install fuse3 (as root)."
 )
 NO_TRIO = (
-    "PHFS is not installed completely (No module named 'trio'): install it again with "
-    "pip install phfs."
+    "PHFS is not installed completely (No module named 'trio'): install it again with pip install "
+    "--force-reinstall . in its repository."
 )
 
 
@@ -49,7 +49,7 @@ def test_errors_become_code_and_sentence(error: Exception, code: int, sentence: 
 def test_a_defect_is_told_and_logged_whole(caplog: pytest.LogCaptureFixture) -> None:
     code, sentence = raising(ZeroDivisionError("division by zero"))
     assert code == 1
-    assert "ZeroDivisionError('division by zero')" in sentence
+    assert "ZeroDivisionError: division by zero" in sentence
     assert "Traceback" in caplog.text
 
 

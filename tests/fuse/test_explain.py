@@ -75,19 +75,37 @@ async def test_the_errors(boundary: Boundary) -> None:
 
 async def test_the_status(boundary: Boundary) -> None:
     boundary.operations.counts.read_bytes = 3 << 20
+    boundary.operations.counts.written_bytes = 10
     text = await read(boundary, "status")
-    assert text.startswith(
+    assert text == (
         "mount point   /phfs\nlimits:\n  part size        8 MiB\nignored keys  none\n"
-        "programs:\n  read           3 MiB\n  written        0 MiB\noperations:\n"
+        "programs:\n  read           3 MiB\n  written        10 B\noperations    none\n"
     )
-    assert re.search(r"^  lookup +\d+, [\d.e-]+ ms each$", text, re.MULTILINE)
+    await boundary.operations.getattr(A, NOBODY)
+    text = await read(boundary, "status")
+    assert re.search(r"^operations:\n  stat  1, [\d.e-]+ ms each\n$", text, re.MULTILINE)
     values = json.loads(await read(boundary, "status.json"))
-    assert values.pop("operations")["lookup"]["count"] > 1
-    assert values.pop("programs")["read_bytes"] > 3 << 20
+    assert values.pop("operations")["stat"]["count"] == 1
     assert values == {
         "mount_point": "/phfs",
         "limits": {"part_size_bytes": 8 << 20},
         "ignored_keys": [],
+        "programs": {"read_bytes": 3 << 20, "written_bytes": 10},
+    }
+
+
+async def test_looking_at_it_is_not_counted(boundary: Boundary) -> None:
+    ops, counts = boundary.operations, boundary.operations.counts
+    await ops.lookup(ROOT, PHFS, NOBODY)
+    await read(boundary, "errors.json")
+    await ops.getattr(pyfuse3.InodeT(await directory(boundary)), NOBODY)
+    assert await refused(ops.mkdir(ROOT, PHFS, MODE, NOBODY)) == errno.EPERM
+    assert (counts.tallies, counts.read_bytes) == ({}, 0)
+    await ops.statfs(NOBODY)
+    assert await refused(ops.lookup(A, PHFS, NOBODY)) == errno.ENOENT
+    assert {name: tally.count for name, tally in counts.tallies.items()} == {
+        "lookup": 1,
+        "statfs": 1,
     }
 
 

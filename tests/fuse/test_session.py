@@ -22,8 +22,8 @@ def test_the_options_of_the_mount() -> None:
         "subtype=phfs",
         "fsname=s3://bucket/groups/a/",
     }
-    more = options._replace(read_only=True, allow_other=True).words()
-    assert more - options.words() == {"ro", "allow_other"}
+    more = options._replace(read_only=True, allow_other=True, noexec=True).words()
+    assert more - options.words() == {"ro", "allow_other", "noexec"}
 
 
 def test_a_prefix_cannot_add_options_of_its_own() -> None:

@@ -13,10 +13,84 @@ import pty
 import re
 import select
 import signal
+import subprocess
 import sys
-from collections.abc import Sequence
+import termios
+import time
+from collections.abc import Mapping, Sequence
 
 SECONDS = 15.0
+PATIENCE = 60.0
+"""Of a ``Terminal``, for what a loaded machine takes its time for."""
+
+_ON_TERMINAL = (
+    "import fcntl, os, sys, termios\n"
+    "fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
+    "os.execvp(sys.argv[1], sys.argv[1:])"
+)
+
+
+class Terminal:
+    """A program on a terminal of its own, ``columns`` wide, with a person who acts in between.
+
+    ``screen`` is all it has shown. ``close`` it, or use it as a context manager: the program is
+    killed then if it has not ended.
+    """
+
+    def __init__(
+        self, words: Sequence[str], environ: Mapping[str, str], columns: int = 120
+    ) -> None:
+        self._end, far = os.openpty()
+        termios.tcsetwinsize(far, (40, columns))
+        self.screen = ""
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _ON_TERMINAL, *words],
+            env={**environ, "TERM": "xterm", "COLUMNS": str(columns)},
+            stdin=far,
+            stdout=far,
+            stderr=far,
+            start_new_session=True,
+        )
+        os.close(far)
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def type(self, keys: bytes) -> None:
+        """Press keys; ``b"\\x03"`` is Ctrl-C."""
+        os.write(self._end, keys)
+
+    def wait_for(self, pattern: str) -> None:
+        """Wait until a regular expression is found in what is shown from now on."""
+        since, give_up = len(self.screen), time.monotonic() + PATIENCE
+        while not re.search(pattern, self.screen[since:]):
+            assert self._look(give_up), f"{pattern!r} is not shown:\n{self.screen}"
+
+    def wait(self) -> int:
+        """Wait for the end; the exit code."""
+        give_up = time.monotonic() + PATIENCE
+        while self._look(give_up):
+            """Or it would wait for room on the screen."""
+        return self.process.wait(PATIENCE)
+
+    def close(self) -> None:
+        """End it."""
+        self.process.kill()
+        self.process.wait()
+        os.close(self._end)
+
+    def _look(self, give_up: float) -> bool:
+        if not select.select([self._end], [], [], max(0.0, give_up - time.monotonic()))[0]:
+            return False
+        try:
+            shown = os.read(self._end, 65536)
+        except OSError:  # Linux says EIO when the last program has closed the terminal
+            return False
+        self.screen += shown.decode(errors="replace")
+        return True
 
 
 def type_at(program: str, answers: Sequence[tuple[str, bytes]]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from phfs.system.mounts import all_mounts, mounts_at, propagates
+from phfs.system.mounts import all_mounts, containing, mounts_at, propagates
 
 TABLE = """\
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/vda rw
@@ -35,6 +35,22 @@ def test_the_uppermost_is_the_last(tmp_path: Path) -> None:
     found = mounts_at(Path("/a b"), table(tmp_path))
     assert [one.fstype for one in found] == ["fuse.phfs", "nfs4"]
     assert mounts_at(Path("/a"), table(tmp_path)) == []
+
+
+def test_a_path_lies_in_what_is_mounted_furthest_down(tmp_path: Path) -> None:
+    mounts = all_mounts(table(tmp_path))
+    for path, fstype in (
+        ("/", "ext4"),
+        ("/a b", "nfs4"),
+        ("/a b/c/d", "nfs4"),
+        ("/a bc", "ext4"),
+        ("/private/x", "tmpfs"),
+    ):
+        found = containing(Path(path), mounts)
+        assert found is not None
+        assert found.fstype == fstype, path
+    assert containing(Path("/a b"), reversed(mounts)) == mounts[1], "the last of several"
+    assert containing(Path("/x"), mounts[1:]) is None
 
 
 def test_what_propagates(tmp_path: Path) -> None:

@@ -178,3 +178,30 @@ async def test_a_store_that_hangs_holds_nobody_up(
                 await volume.fs.ending.settle()
     assert trio.current_time() - begun <= SECONDS + LAST_SECONDS + 1
     assert volume.fs.ending.unsaved == {"/cut", "/large", "/other"}
+
+
+async def test_what_is_not_saved_is_told_with_how_far_it_is(
+    autojump_clock: MockClock, faulty: FaultyStore, memory: MemoryStore
+) -> None:
+    await put_all(memory, {"read": b"text"})
+    async with open_volume(faulty) as volume:
+        reader = await volume.open("read", READ)
+        large = await volume.create("large")
+        await large.write(bytes(9 * MIB))
+        await trio.sleep(3)
+        small = await volume.create("small")
+        await small.write(b"text")
+        first, second = volume.fs.ending.under_way()
+        assert (first.path, first.stored, first.known) == ("/large", 9 * MIB, 9 * MIB)
+        assert (second.path, second.stored, second.known) == ("/small", 0, 4)
+        assert first.seconds - second.seconds == pytest.approx(3, abs=0.1)
+        assert not first.closing
+        faulty.latency = 10.0
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(small.close)
+            await wait_all_tasks_blocked()
+            assert volume.fs.ending.under_way()[1].closing
+        assert [one.path for one in volume.fs.ending.under_way()] == ["/large"]
+        await large.close()
+        assert volume.fs.ending.under_way() == []
+        await reader.close()
