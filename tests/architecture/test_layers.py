@@ -20,13 +20,24 @@ BELOW = {
     "s3": {"core", "errors", "config"},
     "vfs": {"s3", "core", "errors", "config"},
     "fuse": {"vfs", "s3", "core", "system", "errors", "config"},
-    "mount": {"allocator", "first_reason", "fuse", "vfs", "s3", "core", "errors", "config"},
+    "mount": {
+        "allocator",
+        "config",
+        "core",
+        "errors",
+        "first_reason",
+        "fuse",
+        "s3",
+        "system",
+        "vfs",
+    },
     "cli": {
         "bench",
         "commandline",
         "config",
         "core",
         "demo",
+        "doctor",
         "errors",
         "files",
         "first_reason",
@@ -35,10 +46,15 @@ BELOW = {
         "s3",
         "sweep",
         "system",
+        "top",
         "uploads",
     },
+    # Reaches a group's objects by s3fs, by a mount's names, keys and errnos.
+    "fsspec": {"config", "core", "errors", "fuse", "s3", "system"},
+    # Sees a mount as a directory that tells of itself.
+    "top": {"core", "errors"},
     # Sees a group's files through the store port, as a mount does.
-    "files": {"s3", "core", "errors", "config"},
+    "files": {"s3", "core", "system", "errors", "config"},
     # Lists uploads bucket-wide where a store lists them in no other way, which no mount may.
     "uploads": {"s3", "core", "errors", "config"},
     # Administers a store, and finds the administrator's keys as a mount finds its own.
@@ -47,7 +63,11 @@ BELOW = {
     "sweep": {"s3", "core", "errors", "config"},
     # Starts phfs-mount as a process, as a user would: these see no layer from inside.
     "demo": {"errors"},
+    # Looks at every part a mount is made of but the file system, and tries one as a process.
+    "doctor": {"s3", "core", "system", "config", "errors"},
     "sidecar": {"commandline", "config", "errors", "system"},
+    # Runs in a Jupyter server, which sees a mount as a directory.
+    "jupyter": {"system"},
     # Sees a mount as a directory and a process, and the store as others see it.
     "bench": {"errors", "config"},
 }
@@ -60,7 +80,6 @@ LIBRARIES = {
         "botocore",
         "cachetools",
         "outcome",
-        "tenacity",
         "trio",
         "urllib3",
     },
@@ -70,7 +89,11 @@ LIBRARIES = {
     "files": {"trio"},
     "cli": {"rich", "shtab", "trio"},
     "sweep": {"trio"},
+    "top": {"rich"},
+    "fsspec": {"aiobotocore", "botocore", "fsspec", "s3fs"},
+    "jupyter": {"jupyter_server", "tornado", "traitlets"},
     "demo": {"boto3", "botocore", "moto", "rich"},
+    "doctor": {"rich", "trio"},
     "uploads": {"boto3", "botocore"},
     "provision": {"boto3", "botocore", "minio", "urllib3"},
     "sidecar": {"prometheus_client", "pydantic", "trio", "yaml"},
@@ -84,6 +107,7 @@ ONLY_IN: dict[str, str | tuple[str, ...]] = {
     "subprocess": (
         "phfs/bench/",
         "phfs/demo/",
+        "phfs/doctor/trial.py",
         "phfs/sidecar/phfsmount.py",
         "phfs/sidecar/programs.py",
         "phfs/system/mounts.py",

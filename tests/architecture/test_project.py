@@ -12,8 +12,11 @@ from tests.architecture.source import ROOT, dotted, imports, layer, library, mod
 
 IMPORTED_WITH = {
     "botocore": "boto3",
+    "jupyter_server": "jupyter-server",
     "outcome": "trio",
     "prometheus_client": "prometheus-client",
+    "tornado": "jupyter-server",
+    "traitlets": "jupyter-server",
     "urllib3": "boto3",
     "yaml": "pyyaml",
 }
@@ -45,6 +48,8 @@ def test_every_library_imported_is_required() -> None:
         for name in (
             "bench",
             "demo",
+            "fsspec",
+            "jupyter",
             "provision",
             "sidecar",
         )  # each is named as the layer that needs it

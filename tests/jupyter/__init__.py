@@ -1,0 +1,1 @@
+"""Tests of what a Jupyter server runs that need no server and no mount."""
