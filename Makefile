@@ -12,7 +12,7 @@ GROWTH ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-test minio kubelet demo test torture check format fast bench image clean
+.PHONY: help setup setup-test minio kubelet demo test torture check format fast bench docs image clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ fast: $(SETUP_TEST) ## the tests that need no real parts (MinIO, FUSE, container
 bench: $(SETUP_TEST) $(MINIO) ## how fast it is beside others (QUICK=1: 3 minutes; GROWTH=1: how cost grows)
 	$(if $(QUICK)$(GROWTH),,@scripts/system-packages bench || true)
 	PHFS_MINIO="$$(cat $(MINIO))" $(BIN)/python -m bench$(if $(GROWTH),.growth) $(if $(QUICK),--quick) $(ARGS)
+
+docs: $(SETUP_TEST) ## the documents as a site, in build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 image: ## the container image, as an OCI archive under ~/.cache/phfs/images
 	@scripts/image

@@ -41,7 +41,7 @@ def test_it_is_small(image: Image) -> None:
 def test_the_commands_start(image: Image) -> None:
     for command in ("phfs", "phfs-mount", "phfs-sidecar"):
         assert image.run(command, "--version") == f"{command} {phfs.__version__}\n"
-    assert "BUCKET MOUNTPOINT" in image.run()
+    assert "BUCKET|@NAME MOUNTPOINT" in image.run()
 
 
 def test_what_it_needs_is_there_and_what_it_does_not_is_not(image: Image) -> None:

@@ -10,7 +10,6 @@ import datetime
 import os
 import ssl
 import subprocess
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -20,7 +19,7 @@ import pytest
 from tests.real.conftest import MountWith
 from tests.s3.raw_server import RawServer, always
 from tests.support.certificates import Authority
-from tests.support.minio import Keys, MinioServer
+from tests.support.minio import Keys, SecureMinio
 from tests.support.mounted import PHFS_MOUNT, Place, is_mounted
 from tests.support.provisioned import provision, variables_of
 
@@ -28,30 +27,6 @@ pytestmark = pytest.mark.real
 
 PATIENCE = 60.0
 HOUR = datetime.timedelta(hours=1)
-
-
-class SecureMinio(MinioServer):
-    """A MinIO that speaks TLS only, with the certificate that lies in its home."""
-
-    def __init__(self, directory: Path, bundle: Path) -> None:
-        self.bundle = bundle
-        super().__init__(directory)
-
-    @property
-    def endpoint_url(self) -> str:
-        """The URL of the S3 interface."""
-        return super().endpoint_url.replace("http:", "https:")
-
-    def _ready(self) -> bool:
-        context = ssl.create_default_context(cafile=str(self.bundle))
-        try:
-            with urllib.request.urlopen(
-                f"{self.endpoint_url}/minio/health/ready", timeout=2, context=context
-            ) as answer:
-                offline = answer.headers.get("x-minio-server-status") == "offline"
-                return bool(answer.status == 200 and not offline)
-        except OSError:
-            return False
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ is a command (``> …`` its next line), what follows is all it prints, and ``[ex
 when that is not 0. Words behind ``console`` are options of the mount it needs. All blocks of a
 section (``## …``) that need the same mount share one shell, in a fresh directory named after the
 section. Any other kind of block is an error: a document has nothing that is not run. Called by
-tests.
+tests, and by ``docs_session`` for the blocks of other pages.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ DOCUMENTED_ROOT = "/phfs"
 SECONDS = 60.0
 """How long one section may take; the slowest waits a few times for the metadata's age."""
 
-_MARK = "--- end of command"
+MARK = "--- end of command"
 _EXIT = re.compile(r"\[exit (\d+)\]")
 _SHELL_LINE = re.compile(r"^bash: line \d+: ", re.MULTILINE)
 _TRACEBACK = re.compile(r"^Traceback \(most recent call last\):\n(?:[ ].*\n)*", re.MULTILINE)
@@ -63,7 +63,7 @@ def sessions(document: str) -> list[Session]:
             options, block = tuple(words), []
         elif line == "```" and block is not None:
             session = found.setdefault((directory, options), Session(directory, options, []))
-            session.steps.extend(_steps(block))
+            session.steps.extend(steps_of(block))
             block = None
         elif block is not None:
             block.append((number, line))
@@ -74,8 +74,8 @@ def sessions(document: str) -> list[Session]:
     return list(found.values())
 
 
-def _steps(block: list[tuple[int, str]]) -> Iterator[Step]:
-    """The steps of a block's lines."""
+def steps_of(block: list[tuple[int, str]]) -> Iterator[Step]:
+    """The steps of a block's lines, which come with their numbers. Raises ``ValueError``."""
     step: Step | None = None
     for number, line in block:
         exit_line = _EXIT.fullmatch(line)
@@ -104,7 +104,7 @@ def run(session: Session, mountpoint: Path, commands: Path, tmp: Path) -> list[s
     """
     places = {DOCUMENTED_ROOT: str(mountpoint), "/tmp": str(tmp)}
     script = "".join(
-        f"eval {shlex.quote(_replaced(step.command, places))}\nprintf '\\n{_MARK} %d\\n' $?\n"
+        f"eval {shlex.quote(replaced(step.command, places))}\nprintf '\\n{MARK} %d\\n' $?\n"
         for step in session.steps
     )
     ran = subprocess.run(
@@ -121,13 +121,13 @@ def run(session: Session, mountpoint: Path, commands: Path, tmp: Path) -> list[s
         timeout=SECONDS,
         check=False,
     )
-    text = _replaced(
+    text = replaced(
         ran.stdout.decode(errors="replace"), {there: here for here, there in places.items()}
     )
-    answers = re.findall(rf"(.*?)\n{_MARK} (\d+)\n", text, re.DOTALL)
+    answers = re.findall(rf"(.*?)\n{MARK} (\d+)\n", text, re.DOTALL)
     differences = []
     for step, (raw, status) in zip(session.steps, answers, strict=True):
-        output = _as_shown(raw)
+        output = as_shown(raw)
         if (output, int(status)) != (step.output.rstrip("\n"), step.status):
             differences.append(
                 f"line {step.line}: $ {step.command}\n"
@@ -137,13 +137,13 @@ def run(session: Session, mountpoint: Path, commands: Path, tmp: Path) -> list[s
     return differences
 
 
-def _replaced(text: str, places: Mapping[str, str]) -> str:
+def replaced(text: str, places: Mapping[str, str]) -> str:
     """The text with every path that begins with a key beginning with its value."""
     pattern = "|".join(map(re.escape, places))
-    return re.sub(rf"(?<![\w.])(?:{pattern})(?![\w.])", lambda found: places[found[0]], text)
+    return re.sub(rf"(?<![\w.~])(?:{pattern})(?![\w.])", lambda found: places[found[0]], text)
 
 
-def _as_shown(output: str) -> str:
+def as_shown(output: str) -> str:
     """As a person at a terminal sees it: the shell gives no line numbers; of a Python traceback
     the documents show the last line."""
     return _TRACEBACK.sub("", _SHELL_LINE.sub("bash: ", output + "\n")).rstrip("\n")

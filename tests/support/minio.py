@@ -12,6 +12,7 @@ import secrets
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import time
 import urllib.request
@@ -83,11 +84,12 @@ class MinioServer:
     """A MinIO process with one bucket (``bucket``) to start with.
 
     ``endpoint_url`` is ``http://127.0.0.1:<port>``; ``access_key`` and ``secret_key`` are root's.
+    ``domain``: in which each bucket is a host, too.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self.access_key = "phfs-root"
-        self.secret_key = secrets.token_hex(16)
+    def __init__(self, directory: Path, root: Keys | None = None, *, domain: str = "") -> None:
+        self._domain = domain
+        self.access_key, self.secret_key = root or Keys("phfs-root", secrets.token_hex(16))
         self._directory = directory
         self._numbers = itertools.count(1)
         self._groups: dict[tuple[str, str], Keys] = {}
@@ -123,6 +125,7 @@ class MinioServer:
                     "MINIO_ROOT_PASSWORD": self.secret_key,
                     "MINIO_BROWSER": "off",
                     "MINIO_UPDATE": "off",
+                    **({"MINIO_DOMAIN": self._domain} if self._domain else {}),
                     "MINIO_API_DELETE_CLEANUP_INTERVAL": "3s",
                 },
                 stdin=subprocess.DEVNULL,
@@ -193,6 +196,31 @@ class MinioServer:
             offline = answer.headers.get("x-minio-server-status") == "offline"
             return bool(answer.status == 200 and not offline)
         return False
+
+
+class SecureMinio(MinioServer):
+    """A MinIO that speaks TLS only, with the certificate that lies in its home; ``bundle`` is the
+    authority's, which the tests' own clients have to be given by AWS_CA_BUNDLE."""
+
+    def __init__(self, directory: Path, bundle: Path, root: Keys | None = None) -> None:
+        self.bundle = bundle
+        super().__init__(directory, root)
+
+    @property
+    def endpoint_url(self) -> str:
+        """The URL of the S3 interface."""
+        return super().endpoint_url.replace("http:", "https:")
+
+    def _ready(self) -> bool:
+        context = ssl.create_default_context(cafile=str(self.bundle))
+        try:
+            with urllib.request.urlopen(
+                f"{self.endpoint_url}/minio/health/ready", timeout=2, context=context
+            ) as answer:
+                offline = answer.headers.get("x-minio-server-status") == "offline"
+                return bool(answer.status == 200 and not offline)
+        except OSError:
+            return False
 
 
 def _group_policy(bucket: str, pattern: str) -> dict[str, object]:
