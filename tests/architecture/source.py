@@ -42,7 +42,8 @@ def dotted(module: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imports(module: Path) -> list[Import]:
+@cache
+def imports(module: Path) -> tuple[Import, ...]:
     """Every import of a module, inside functions and under ``TYPE_CHECKING`` too.
 
     ``from phfs.core import names`` counts as an import of ``phfs.core.names`` where that is a
@@ -59,9 +60,10 @@ def imports(module: Path) -> list[Import]:
                 Import(_module_or_name(node.module, alias.name), node.lineno)
                 for alias in node.names
             ]
-    return found
+    return tuple(found)
 
 
+@cache
 def _module_or_name(module: str, name: str) -> str:
     base = ROOT / module.replace(".", "/")
     is_module = (base / name).is_dir() or (base / f"{name}.py").is_file()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-
-import pytest
 
 from tests.architecture.source import dotted, imports, layer, library, modules
 
@@ -133,37 +132,36 @@ def test_the_rules_have_no_cycle() -> None:
             del waiting[name]
 
 
-@pytest.mark.parametrize("module", modules(), ids=str)
-def test_imports_point_down(module: Path) -> None:
-    own = layer(dotted(module))
-    allowed = BELOW[own] | {own, ""}
-    wrong = [
+def importing(wrong: Callable[[Path, str], bool]) -> list[str]:
+    """Every import of the package that is ``wrong``, by its module and the name it imports."""
+    return [
         f"{module}:{line} imports {name}"
+        for module in modules()
         for name, line in imports(module)
-        if name.partition(".")[0] == "phfs" and layer(name) not in allowed
+        if wrong(module, name)
     ]
-    assert wrong == []
 
 
-@pytest.mark.parametrize("module", modules(), ids=str)
-def test_libraries_stay_in_their_layers(module: Path) -> None:
-    allowed = LIBRARIES.get(layer(dotted(module)), set())
-    wrong = [
-        f"{module}:{line} imports {name}"
-        for name, line in imports(module)
-        if library(name) not in {None, *allowed}
-    ]
-    assert wrong == []
+def test_imports_point_down() -> None:
+    def wrong(module: Path, name: str) -> bool:
+        own = layer(dotted(module))
+        return name.partition(".")[0] == "phfs" and layer(name) not in {*BELOW[own], own, ""}
+
+    assert importing(wrong) == []
 
 
-@pytest.mark.parametrize("module", modules(), ids=str)
-def test_some_modules_are_known_to_one_place(module: Path) -> None:
-    wrong = [
-        f"{module}:{line} imports {name}"
-        for name, line in imports(module)
-        if name in ONLY_IN and not str(module).startswith(ONLY_IN[name])
-    ]
-    assert wrong == []
+def test_libraries_stay_in_their_layers() -> None:
+    def wrong(module: Path, name: str) -> bool:
+        return library(name) not in {None, *LIBRARIES.get(layer(dotted(module)), ())}
+
+    assert importing(wrong) == []
+
+
+def test_some_modules_are_known_to_one_place() -> None:
+    def wrong(module: Path, name: str) -> bool:
+        return name in ONLY_IN and not str(module).startswith(ONLY_IN[name])
+
+    assert importing(wrong) == []
 
 
 def test_no_module_imports_itself_by_a_circle() -> None:

@@ -12,7 +12,9 @@ from tests.architecture.source import ROOT, dotted, imports, layer, modules, tre
 
 MAX_LINES = 300
 
-CORE = [module for module in modules() if layer(dotted(module)) == "core"]
+ALL = modules()
+
+CORE = [module for module in ALL if layer(dotted(module)) == "core"]
 
 IMPURE = {
     "asyncio", "datetime", "logging", "os", "pathlib", "queue", "random", "secrets", "select",
@@ -21,22 +23,19 @@ IMPURE = {
 """Modules that bring a clock, chance, a thread or the outside world."""
 
 
-@pytest.mark.parametrize("module", modules(), ids=str)
-def test_no_file_is_long(module: Path) -> None:
-    assert len((ROOT / module).read_text().splitlines()) <= MAX_LINES
+def test_no_file_is_long() -> None:
+    lines = {module: len((ROOT / module).read_text().splitlines()) for module in ALL}
+    assert {module: count for module, count in lines.items() if count > MAX_LINES} == {}
 
 
-@pytest.mark.parametrize("module", modules(), ids=str)
-def test_every_module_says_what_it_is(module: Path) -> None:
-    docstring = ast.get_docstring(tree(module))
-    assert docstring
-    assert docstring.partition("\n")[0].endswith((".", ":"))
+def test_every_module_says_what_it_is() -> None:
+    first = {module: (ast.get_docstring(tree(module)) or "").partition("\n")[0] for module in ALL}
+    assert [module for module, line in first.items() if not line.endswith((".", ":"))] == []
 
 
-@pytest.mark.parametrize("module", modules(), ids=str)
-def test_no_name_says_nothing(module: Path) -> None:
+def test_no_name_says_nothing() -> None:
     empty_words = {"utils", "util", "helpers", "helper", "common", "misc"}
-    assert empty_words.isdisjoint(module.with_suffix("").parts)
+    assert [module for module in ALL if empty_words & {*module.with_suffix("").parts}] == []
 
 
 def test_core_is_there() -> None:
