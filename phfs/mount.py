@@ -34,7 +34,7 @@ from phfs.s3.journal import JournaledStore, UploadJournal, origin_of
 from phfs.s3.leftovers import end_leftovers
 from phfs.s3.opening import connect
 from phfs.s3.prefix import PrefixedStore
-from phfs.s3.refusals import place_of, refusal_of
+from phfs.s3.refusals import place_of, refusal_at
 from phfs.s3.retry import RetryingStore
 from phfs.s3.store import Store
 from phfs.system import process
@@ -130,9 +130,7 @@ async def check(store: Store, config: MountConfig) -> None:
 
 def refusal(error: StoreError, config: MountConfig) -> MountError:
     """What the check's failure means for the person who wants to mount."""
-    found = refusal_of(
-        error, bucket=config.bucket, place=place_of(config.endpoint_url), source=config.source
-    )
+    found = refusal_at(error, config)
     return MountError(found.why, found.advice)
 
 

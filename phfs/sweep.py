@@ -24,6 +24,7 @@ from phfs.s3.options import S3Options
 from phfs.s3.prefix import PrefixedStore
 from phfs.s3.refusals import place_of, refusal_of
 from phfs.s3.retry import RetryingStore
+from phfs.s3.sink import Bytes
 from phfs.s3.store import Store
 
 DATE = ".metadata/expiredAt"
@@ -131,7 +132,7 @@ async def _text(store: Store, info: ObjectInfo) -> str | None:
         return None
     if info.size == 0:
         return ""
-    sink = _Bytes(info.size)
+    sink = Bytes.of(info.size)
     await store.get(info.key, ByteRange(0, info.size), sink, if_match=info.etag, whole=True)
     return bytes(sink.buffer).decode(errors="replace")
 
@@ -158,19 +159,6 @@ async def _delete(store: Store, job: Found, date: ObjectInfo, *, dry_run: bool) 
         raise PreconditionFailed(f"{DATE} was changed during the sweep")
     await store.delete(DATE)
     return job._replace(state="deleted", objects=count + 1)
-
-
-class _Bytes:
-    """A sink in memory."""
-
-    cancelled = False
-    awaited = 0
-
-    def __init__(self, size: int) -> None:
-        self.buffer = memoryview(bytearray(size))
-
-    def advance(self, filled: int) -> None:
-        """Nobody waits for a part of it."""
 
 
 def run(values: Mapping[str, Any], *, now: float, dry_run: bool) -> list[Found]:

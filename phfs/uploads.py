@@ -27,7 +27,7 @@ from phfs.config import MountConfig
 from phfs.errors import AccessDenied, ConnectionFailed, StoreError, TimedOut, UntrustedServer
 from phfs.s3 import answers, control, xml
 from phfs.s3.journal import noted, origin_of
-from phfs.s3.refusals import place_of, refusal_of
+from phfs.s3.refusals import refusal_at
 from phfs.s3.resumable import forget, kept_uploads
 
 
@@ -99,12 +99,7 @@ class Uploads:
                 f"shown that stand in the journals in {self._config.state_dir}."
             )
         except StoreError as error:
-            told = refusal_of(
-                error,
-                bucket=self._config.bucket,
-                place=place_of(self._config.endpoint_url),
-                source=self._config.source,
-            )
+            told = refusal_at(error, self._config)
             raise type(error)(told.why, told.advice) from None
         return Found(sorted(found.values(), key=lambda one: (one.key, one.begun)), remark)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,22 +17,13 @@ from phfs.cli.shared import place_config
 from phfs.cli.standing import standing
 from phfs.config import MountConfig
 from phfs.errors import ConfigError
+from phfs.files.mounted import Seen, seen_of, table
 from phfs.files.paths import SCHEME, Remote, key_of, remote_of
 from phfs.s3.refusals import place_of
-from phfs.system.mounts import FSTYPE, Mount, all_mounts, containing
+from phfs.system.mounts import Mount, containing
 
 USUAL = Path("/phfs")
 """Where PrimeHub's containers have a group's files."""
-
-
-class Seen(NamedTuple):
-    """A directory of this machine in which objects of a bucket are seen, and how the keys of those
-    begin."""
-
-    path: Path
-    bucket: str
-    prefix: str
-    mount: Mount
 
 
 class Address(NamedTuple):
@@ -45,23 +35,6 @@ class Address(NamedTuple):
     mounted: bool
     s3: str
     https: str
-
-
-def table() -> list[Mount]:
-    """All mounts of this machine, in the order in which they were made; nothing if the kernel does
-    not tell."""
-    with suppress(OSError):
-        return all_mounts()
-    return []
-
-
-def seen_of(mount: Mount) -> Seen | None:
-    """What is seen in a mount; None if it is not one of PHFS."""
-    if mount.fstype != FSTYPE or not mount.source.startswith("s3://"):
-        return None
-    bucket, _, prefix = mount.source.removeprefix("s3://").partition("/")
-    inner = mount.root.strip("/")
-    return Seen(mount.path, bucket, f"{prefix}{inner}/" if inner else prefix, mount)
 
 
 def local(text: str, mounts: Sequence[Mount]) -> tuple[Seen, str] | None:

@@ -8,54 +8,15 @@ Called by ``mount`` before anything heavy is imported.
 from __future__ import annotations
 
 import os
-import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 from phfs.cli import duty
 from phfs.config import MountConfig, defaults
 from phfs.config.defaults import MEBIBYTE
 from phfs.errors import ConfigError, MountError
-from phfs.system import descriptors, mounts
+from phfs.machine import BESIDE_DATA, LEAST_DESCRIPTORS, Machine
+from phfs.system import mounts
 from phfs.system.privileges import Identity, acting_as
-
-BESIDE_DATA = 100 * MEBIBYTE
-"""Memory of a mount's processes that ``--memory-limit`` does not count."""
-
-LEAST_DESCRIPTORS = 256
-"""Connections to the store, the kernel's, the log's and the journals', with room to spare."""
-
-
-@dataclass(frozen=True)
-class Machine:
-    """Where the checks look."""
-
-    fuse_device: Path
-    fuse_conf: Path
-    mount_table: Path
-    is_root: bool
-    fusermount: str | None
-    """The path of the helper that mounts for users who are not root."""
-    memory: int
-    """Bytes of RAM."""
-    memory_allowed: int | None
-    """Bytes the control groups allow; None if there is no limit."""
-    descriptors: int | None
-    """How many files a process may come to have open; None for any number."""
-
-
-def this_machine() -> Machine:
-    """The machine this process runs on."""
-    return Machine(
-        fuse_device=Path("/dev/fuse"),
-        fuse_conf=Path("/etc/fuse.conf"),
-        mount_table=mounts.MOUNT_TABLE,
-        is_root=os.geteuid() == 0,
-        fusermount=shutil.which("fusermount3"),
-        memory=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
-        memory_allowed=defaults.cgroup_memory_limit(),
-        descriptors=descriptors.most(),
-    )
 
 
 def check(config: MountConfig, machine: Machine) -> list[str]:

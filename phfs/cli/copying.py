@@ -24,6 +24,7 @@ from phfs.errors import PhfsError
 if TYPE_CHECKING:
     import trio
 
+    from phfs.config import MountConfig
     from phfs.files.group import Group
     from phfs.files.outcome import Outcome
     from phfs.files.transfer import Tally
@@ -70,8 +71,8 @@ def _memory(text: str) -> int:
     return number * 1024 * 1024
 
 
-def places_of(given: argparse.Namespace, command: str) -> tuple[list[Given], Given]:
-    """The sources and the target. Raises ``UsageError``, ``ConfigError``."""
+def places_of(given: argparse.Namespace, command: str) -> tuple[MountConfig, list[Given], Given]:
+    """Where the group is, the sources and the target. Raises ``UsageError``, ``ConfigError``."""
     from phfs.files.within import given as place
 
     if len(given.paths) < 2:
@@ -80,11 +81,12 @@ def places_of(given: argparse.Namespace, command: str) -> tuple[list[Given], Giv
         )
     config = place_config(given)
     *sources, target = [place(text, config) for text in given.paths]
-    return sources, target
+    return config, sources, target
 
 
 def drive(
     given: argparse.Namespace,
+    config: MountConfig,
     command: str,
     work: Callable[[Group], Awaitable[Tally]],
     *,
@@ -92,14 +94,13 @@ def drive(
     overwrite: bool = True,
     durable: bool = False,
 ) -> int:
-    """Do ``work`` with the group of ``given``, telling how it gets on; the exit code."""
+    """Do ``work`` with the group that ``config`` names, telling how it gets on; the exit code."""
     from phfs.cli.group import run_copying
     from phfs.files.group import MEMORY, Group, Memory
     from phfs.files.mounted import Views
     from phfs.s3.resumable import Records
     from phfs.s3.store import Store
 
-    config = place_config(given)
     memory = Memory(given.copy_memory or MEMORY)
     with Bar(doing, wanted=not (given.json or given.quiet)) as bar:
         teller = Teller(given, command, bar)

@@ -80,7 +80,7 @@ def download(given: argparse.Namespace) -> int:
             target = Given(text, Path(text) / name)
         return await _copy(given, group, source, target, rows)
 
-    code = _drive(given, "download", work)
+    code = _drive(given, config, "download", work)
     if given.wants_json:
         print_json(rows)
     return code
@@ -96,7 +96,8 @@ def upload(given: argparse.Namespace) -> int:
         raise ConfigError("A path is empty: give the path of a file or directory.")
     if os.path.isdir(given.src) and not given.recursive:
         raise IsDirectory(f"{given.src} is a directory.", _RECURSIVELY)
-    place = place_in_group(given.path, place_config(given))
+    config = place_config(given)
+    place = place_in_group(given.path, config)
     source = Given(given.src, Path(os.path.abspath(given.src)), given.src.endswith("/"))
     target = Given(str(place), place, place.slash or given.recursive)
     if given.recursive and os.path.isdir(given.src):
@@ -108,7 +109,7 @@ def upload(given: argparse.Namespace) -> int:
     async def work(group: Group) -> Tally:
         return await _copy(given, group, source, target, rows)
 
-    code = _drive(given, "upload", work)
+    code = _drive(given, config, "upload", work)
     if given.wants_json:
         print_json(rows)
     elif rows:
@@ -191,11 +192,16 @@ async def _copy(
     return await copy(told, [source], target, options)
 
 
-def _drive(given: argparse.Namespace, verb: str, work: Callable[[Group], Awaitable[Tally]]) -> int:
+def _drive(
+    given: argparse.Namespace,
+    config: MountConfig,
+    verb: str,
+    work: Callable[[Group], Awaitable[Tally]],
+) -> int:
     """Run ``work`` as ``cp`` does, but print failures only."""
     given.wants_json, given.json = given.json, False
     given.quiet, given.verbose, given.dry_run, given.copy_memory = True, False, False, None
-    return drive(given, f"files {verb}", work, doing="Copying")
+    return drive(given, config, f"files {verb}", work, doing="Copying")
 
 
 def _make(directory: Path) -> None:

@@ -11,13 +11,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple
 
-from phfs.cli.addresses import USUAL, local, table
+from phfs.cli.addresses import USUAL, local
 from phfs.cli.shown import JsonList
 from phfs.commandline import say, sentence_of
 from phfs.config import MountConfig
 from phfs.core.names import printable
 from phfs.errors import ConfigError, FileError, NotFound, StoreError
 from phfs.files.looking import find, nearest, page_of
+from phfs.files.mounted import table
 from phfs.files.paths import SCHEME, Remote, remote_of
 from phfs.s3.opening import OF_THE_PLACE
 from phfs.s3.store import Store

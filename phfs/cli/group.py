@@ -22,34 +22,32 @@ from phfs.s3.store import Store
 T = TypeVar("T")
 
 
-def run(config: MountConfig, work: Callable[[Store], Awaitable[T]], *, writes: bool = False) -> T:
+def run(config: MountConfig, work: Callable[[Store], Awaitable[T]]) -> T:
     """What ``work`` returns, run by trio with the store of the place ``config`` names.
 
-    ``writes``: it begins multipart uploads. Raises ``ConfigError`` and what ``work`` raises.
+    Raises ``ConfigError`` and what ``work`` raises.
     """
-    opened = opening.writing if writes else opening.reading
-    with opening.refusals(config), _one_reason(), opened(config) as store:
+    with _telling(config), opening.reading(config) as store:
         return trio.run(work, store)
 
 
 def run_linking(config: MountConfig, work: Callable[[Store, Linking], Awaitable[T]]) -> T:
     """As ``run``, for ``work`` that makes links to objects."""
-    with (
-        opening.refusals(config),
-        _one_reason(),
-        opening.linking(config) as (store, link),
-    ):
+    with _telling(config), opening.linking(config) as (store, link):
         return trio.run(work, store, link)
 
 
 def run_copying(config: MountConfig, work: Callable[[Store, Records], Awaitable[T]]) -> T:
-    """As ``run``, for ``work`` that goes on with uploads that were interrupted."""
-    with (
-        opening.refusals(config),
-        _one_reason(),
-        opening.copying(config) as (store, records),
-    ):
+    """As ``run``, for ``work`` that begins uploads and goes on with interrupted ones."""
+    with _telling(config), opening.copying(config) as (store, records):
         return trio.run(work, store, records)
+
+
+@contextmanager
+def _telling(config: MountConfig) -> Iterator[None]:
+    """Inside, whatever fails comes out as one error, that of the place as a whole in its words."""
+    with opening.refusals(config), _one_reason():
+        yield
 
 
 @contextmanager

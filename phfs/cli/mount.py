@@ -18,6 +18,7 @@ from phfs.config import MountConfig, unknown_variables
 from phfs.config.start import Start
 from phfs.core.names import EXPLANATIONS
 from phfs.errors import ConfigError, MountError, PhfsError, Unfinished
+from phfs.machine import this_machine
 from phfs.system import descriptors, privileges, service
 
 PROG = arguments.PROG
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for sentence in remarks:
         _tell(config, logging.WARNING, sentence)
     try:
-        for sentence in checks.check(config, checks.this_machine()):
+        for sentence in checks.check(config, this_machine()):
             _tell(config, logging.WARNING, sentence)
     except (ConfigError, MountError) as error:
         _tell(config, logging.ERROR, sentence_of(error))

@@ -5,8 +5,7 @@ are the checks, ``examination`` runs one in its time, ``scratch`` is where they 
 prints. Called by ``cli``; changes nothing but below its own name in the prefix, which it removes.
 """
 
-from phfs.doctor.machine import Machine, this_machine
 from phfs.doctor.run import Patient, run
 from phfs.doctor.standing import MountSeen
 
-__all__ = ["Machine", "MountSeen", "Patient", "run", "this_machine"]
+__all__ = ["MountSeen", "Patient", "run"]

@@ -19,7 +19,7 @@ from phfs.errors import (
     WrongRegion,
 )
 from phfs.s3 import control
-from phfs.s3.refusals import Refusal, place_of, refusal_of
+from phfs.s3.refusals import Refusal, refusal_at
 from phfs.s3.store import Store
 
 
@@ -69,9 +69,7 @@ class FirstRequest:
         return ok(f"allowed below {self._config.source}")
 
     def _refused(self, error: StoreError) -> Verdict:
-        config = self._config
-        place = place_of(config.endpoint_url)
-        told = refusal_of(error, bucket=config.bucket, place=place, source=config.source)
+        told = refusal_at(error, self._config)
         if isinstance(error, BadCredentials) and not isinstance(error, WrongClock | WrongRegion):
             told = Refusal(told.why, "Check both keys, or ask for new ones.")
         return fail(told.why.rstrip("."), told.advice)

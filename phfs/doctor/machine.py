@@ -9,19 +9,11 @@ import os
 import platform
 import shutil
 import stat
-from dataclasses import dataclass
-from pathlib import Path
 
 from phfs.config import MountConfig, defaults
 from phfs.config.defaults import MEBIBYTE
 from phfs.doctor.examination import Verdict, fail, ok, warn
-from phfs.system import descriptors
-
-BESIDE_DATA = 100 * MEBIBYTE
-"""Memory of a mount's processes that ``--memory-limit`` does not count."""
-
-LEAST_DESCRIPTORS = 256
-"""Fewer open files, and a mount refuses to start."""
+from phfs.machine import BESIDE_DATA, LEAST_DESCRIPTORS, Machine
 
 USUAL_PAGES = 256
 """Pages of the largest request: 1 MiB, as large as the mount wants them."""
@@ -31,40 +23,6 @@ SHORT_DISK = 64 * MEBIBYTE
 """Room for journals, which are small, and for two logs of 10 MiB."""
 
 _CONTAINER = "a container needs --device /dev/fuse --cap-add SYS_ADMIN"
-
-
-@dataclass(frozen=True)
-class Machine:
-    """Where the checks look."""
-
-    fuse_device: Path
-    fuse_conf: Path
-    fuse_limits: Path
-    """The directory of the kernel's settings for FUSE."""
-    is_root: bool
-    fusermount: Path | None
-    """The helper that mounts for users who are not root."""
-    memory: int
-    """Bytes of RAM."""
-    memory_allowed: int | None
-    """Bytes the control groups allow; None if there is no limit."""
-    descriptors: int | None
-    """How many files a process may come to have open; None for any number."""
-
-
-def this_machine() -> Machine:
-    """The machine this process runs on."""
-    found = shutil.which("fusermount3")
-    return Machine(
-        fuse_device=Path("/dev/fuse"),
-        fuse_conf=Path("/etc/fuse.conf"),
-        fuse_limits=Path("/proc/sys/fs/fuse"),
-        is_root=os.geteuid() == 0,
-        fusermount=None if found is None else Path(found),
-        memory=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
-        memory_allowed=defaults.cgroup_memory_limit(),
-        descriptors=descriptors.most(),
-    )
 
 
 def fuse(machine: Machine) -> Verdict:

@@ -28,6 +28,7 @@ from phfs.s3.client import S3Store
 from phfs.s3.exchange import Request
 from phfs.s3.opening import options_of
 from phfs.s3.requests import Requests
+from phfs.s3.sink import Bytes
 from phfs.s3.store import Store
 
 BODY = b"written by phfs doctor\n" * 512
@@ -37,20 +38,6 @@ NO_PART = Part(1, ETag("0" * 32), len(BODY))
 """Completing such an upload needs the right to write, and changes nothing."""
 
 ABORT_SECONDS = 5.0
-
-
-class Buffer:
-    """A ``Sink`` of this many bytes."""
-
-    cancelled = False
-
-    def __init__(self, size: int) -> None:
-        self.data = bytearray(size)
-        self.buffer = memoryview(self.data)
-        self.awaited = size
-
-    def advance(self, filled: int) -> None:
-        """Nothing waits for a part of it."""
 
 
 class Rights:
@@ -226,10 +213,10 @@ class Rights:
         return True
 
     async def _get(self, store: Store, info: ObjectInfo, expected: bytes = b"") -> None:
-        sink = Buffer(min(info.size, len(BODY)))
-        span = ByteRange(0, len(sink.data))
+        sink = Bytes.of(min(info.size, len(BODY)))
+        span = ByteRange(0, len(sink.buffer))
         await store.get(info.key, span, sink, if_match=info.etag)
-        if expected and bytes(sink.data) != expected:
+        if expected and bytes(sink.buffer) != expected:
             raise Corrupted("other bytes came than were written")
 
     async def _denied(self, work: Callable[[], Awaitable[object]]) -> bool:

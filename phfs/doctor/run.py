@@ -19,12 +19,12 @@ import trio
 from phfs.config import MountConfig
 from phfs.doctor import access, machine, standing, trial
 from phfs.doctor.examination import Examination, Finding, Verdict, fail, in_thread, ok, skip
-from phfs.doctor.machine import Machine
 from phfs.doctor.network import Way
 from phfs.doctor.rights import Rights
 from phfs.doctor.scratch import Scratch, remove_leftovers
 from phfs.doctor.standing import MountSeen
 from phfs.errors import StoreError
+from phfs.machine import Machine
 from phfs.s3.client import S3Store
 from phfs.s3.journal import JournaledStore, UploadJournal, abort_leftovers, origin_of
 from phfs.s3.opening import connect

@@ -21,7 +21,9 @@ from phfs.files.local import failed
 from phfs.files.looking import Entry
 from phfs.files.partial import Partial, Wanted
 from phfs.files.paths import SCHEME
+from phfs.files.together import each
 from phfs.s3 import sums
+from phfs.s3.sink import Bytes
 from phfs.s3.store import Kept
 
 SMALL = MEBIBYTE
@@ -29,19 +31,6 @@ SMALL = MEBIBYTE
 
 TRIES = 3
 """Times that a file is fetched whose bytes are not those that were stored."""
-
-
-class Bytes:
-    """A ``Sink``: somebody waits for all of ``buffer``."""
-
-    cancelled = False
-    awaited = 0
-
-    def __init__(self, buffer: memoryview) -> None:
-        self.buffer = buffer
-
-    def advance(self, filled: int) -> None:
-        """Nobody wants to know."""
 
 
 async def download(group: Group, entry: Entry, target: Path) -> str:
@@ -220,23 +209,9 @@ def _say_where(group: Group, entry: Entry, made: Partial) -> None:
 
 
 async def _fetch(group: Group, entry: Entry, made: Partial) -> None:
-    waiting = iter(ranges_of(entry.size, group.part_size))
-    failures: list[Exception] = []
-
-    async def work(all_of_them: trio.CancelScope) -> None:
-        try:
-            for byte_range in waiting:
-                if byte_range not in made.done:
-                    await _fetch_range(group, entry, made, byte_range)
-        except Exception as error:
-            failures.append(error)
-            all_of_them.cancel()
-
-    async with trio.open_nursery() as nursery:
-        for _ in range(PARTS):
-            nursery.start_soon(work, nursery.cancel_scope)
-    if failures:
-        raise failures[0]
+    ranges = ranges_of(entry.size, group.part_size)
+    missing = (byte_range for byte_range in ranges if byte_range not in made.done)
+    await each(missing, lambda byte_range: _fetch_range(group, entry, made, byte_range), PARTS)
 
 
 async def _fetch_range(group: Group, entry: Entry, made: Partial, byte_range: ByteRange) -> None:

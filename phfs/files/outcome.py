@@ -6,6 +6,7 @@ rest of ``files`` and by ``cli``.
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -83,6 +84,6 @@ class Silent:
         self.said.append(sentence)
 
 
-def shown(place: Place) -> str:
-    """A place as it is written on a command line."""
-    return str(place)
+def shown(place: Place | str) -> str:
+    """A place, or a name, in a sentence or a document: bytes that are no text are escaped."""
+    return os.fsencode(str(place)).decode(errors="backslashreplace")

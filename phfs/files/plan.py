@@ -18,7 +18,7 @@ from phfs.errors import Exists, IsDirectory, PhfsError, Unsupported
 from phfs.files import local, refusing
 from phfs.files.group import Group
 from phfs.files.looking import Entry, objects, tree
-from phfs.files.outcome import STREAM, Action, Outcome, Place
+from phfs.files.outcome import STREAM, Action, Outcome, Place, shown
 from phfs.files.paths import Remote
 from phfs.files.room import (
     Existing,
@@ -136,7 +136,7 @@ async def _of_source(
 def _unless_taken(taken: Taken, step: Step) -> Step:
     if isinstance(step, Outcome):
         return step
-    source = os.fsencode(str(step.source)).decode(errors="backslashreplace")
+    source = shown(step.source)
     place, is_directory = step.target, step.is_directory
     if isinstance(place, Remote) and place.path.endswith("/"):
         place, is_directory = Remote(place.path.removesuffix("/")), True
@@ -205,9 +205,9 @@ def upload_of(
     group: Group, directory: Path, place: Remote, one: local.Found, existing: Existing
 ) -> Step:
     """What a file below ``directory`` means for the group."""
-    shown = os.fsencode(one.path).decode(errors="backslashreplace")
+    name = shown(one.path)
     if one.problem is not None:
-        return Outcome(Action.FAIL, shown, error=one.problem)
+        return Outcome(Action.FAIL, name, error=one.problem)
     target = Remote(place.prefix + one.path.relative_to(directory).as_posix())
     if one.path == directory:
         target = place
@@ -215,7 +215,7 @@ def upload_of(
         check_key(group, target.path)
         existing.check(target.path, is_directory=one.mark is None)
     except PhfsError as error:
-        return Outcome(Action.FAIL, shown, error=error)
+        return Outcome(Action.FAIL, name, error=error)
     if one.mark is None:
         key = target.prefix
         return Job(Action.UPLOAD, one.path, target, key=key, is_directory=True)

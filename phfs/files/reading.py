@@ -14,6 +14,7 @@ from phfs.core.objects import ByteRange
 from phfs.errors import AccessDenied, NoSuchKey, PreconditionFailed, Stale
 from phfs.files.looking import Entry, may_not
 from phfs.files.paths import Remote
+from phfs.s3.sink import Bytes
 from phfs.s3.store import Store
 
 RANGE = 1024 * 1024
@@ -23,18 +24,13 @@ AHEAD = 8
 """Ranges that are fetched at once."""
 
 
-class _Range:
-    """A range on its way: a sink of the store's, and whether all of it has come."""
+class _Range(Bytes):
+    """A range on its way, and whether all of it has come."""
 
     def __init__(self, start: int, size: int) -> None:
+        super().__init__(memoryview(bytearray(size)))
         self.start = start
-        self.buffer = memoryview(bytearray(size))
-        self.cancelled = False
-        self.awaited = 0
         self.complete = trio.Event()
-
-    def advance(self, filled: int) -> None:
-        """Nobody looks before all has come."""
 
 
 async def pour(store: Store, entry: Entry, write: Callable[[memoryview], Awaitable[None]]) -> None:

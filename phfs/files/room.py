@@ -27,7 +27,7 @@ from phfs.errors import (
 from phfs.files import local
 from phfs.files.group import Group
 from phfs.files.looking import find, tree
-from phfs.files.outcome import STREAM, Place
+from phfs.files.outcome import STREAM, Place, shown
 from phfs.files.paths import Remote
 from phfs.files.within import There
 
@@ -151,8 +151,7 @@ def check_key(group: Group, path: str) -> None:
         try:
             length = len(name.encode())
         except UnicodeEncodeError:
-            shown = os.fsencode(name).decode(errors="backslashreplace")
-            raise NameNotText(f"The name {shown!r} is not UTF-8.") from None
+            raise NameNotText(f"The name {shown(name)!r} is not UTF-8.") from None
         if length > MAX_NAME:
             raise NameTooLong(f"The name {name!r} has {length} bytes; it may have {MAX_NAME}.")
         if not is_name(name):

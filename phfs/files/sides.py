@@ -6,7 +6,6 @@ notice of what can take no part. Changes nothing. Called by ``sync``.
 
 from __future__ import annotations
 
-import os
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +16,7 @@ from phfs.errors import PhfsError, Unsupported
 from phfs.files import local
 from phfs.files.group import Group
 from phfs.files.looking import Entry, tree
-from phfs.files.outcome import Action, Outcome, Place
+from phfs.files.outcome import Action, Outcome, Place, shown
 from phfs.files.paths import Remote
 from phfs.files.room import unseen
 from phfs.s3.resumable import Source
@@ -99,10 +98,10 @@ def _walk(place: Path, rules: Rules, side: Side) -> None:
 def note(path: str, found: Path, problem: PhfsError, rules: Rules, side: Side) -> None:
     """Keep in mind what cannot be looked at. The files below it are not known: that its own name is
     excluded says nothing of them."""
-    shown = os.fsencode(found).decode(errors="backslashreplace")
+    name = shown(found)
     if isinstance(problem, Unsupported):
-        side.odd[path] = Outcome(Action.SKIP, shown, note=problem.why)
+        side.odd[path] = Outcome(Action.SKIP, name, note=problem.why)
         if rules.lets_through(path):
             side.left_out.append(side.odd[path])
     elif path == HERE or not rules.lets_nothing_through(path):
-        side.problems.append(Outcome(Action.FAIL, shown, error=problem))
+        side.problems.append(Outcome(Action.FAIL, name, error=problem))

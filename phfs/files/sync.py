@@ -15,7 +15,6 @@ seconds: two that are equal say nothing of which came first.
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Set
 from pathlib import Path
 
@@ -35,7 +34,7 @@ from phfs.files import local
 from phfs.files.download import replaced
 from phfs.files.group import Group
 from phfs.files.looking import Entry
-from phfs.files.outcome import Action, Outcome, Place
+from phfs.files.outcome import Action, Outcome, Place, shown
 from phfs.files.paths import Remote
 from phfs.files.plan import Job, Step
 from phfs.files.pruning import Removal, removals, remove
@@ -138,8 +137,7 @@ async def _steps(
                 continue
             way.check(path)
         except PhfsError as error:
-            shown = os.fsencode(str(job.source)).decode(errors="backslashreplace")
-            yield Outcome(Action.FAIL, shown, str(job.target), error=error)
+            yield Outcome(Action.FAIL, shown(job.source), str(job.target), error=error)
             continue
         yield job
 

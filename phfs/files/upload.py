@@ -23,6 +23,7 @@ from phfs.errors import NoSuchUpload, StoreError, TooLarge, TransientError, Unsu
 from phfs.files.group import MEBIBYTE, PARTS, Group
 from phfs.files.local import check, failed, opened, read_into
 from phfs.files.paths import Remote
+from phfs.files.together import each
 from phfs.s3.body import SummedBody
 from phfs.s3.resumable import KEPT_DAYS, Record, Source
 from phfs.s3.store import MAX_PARTS
@@ -239,23 +240,10 @@ class _Sending:
         self._parts = parts
         count = -(-mark.size // size)
         self._missing = (number for number in range(1, count + 1) if number not in parts)
-        self._failures: list[Exception] = []
 
     async def run(self) -> None:
         """Send them; the first failure ends the others and is raised."""
-        async with trio.open_nursery() as nursery:
-            for _ in range(PARTS):
-                nursery.start_soon(self._work, nursery.cancel_scope)
-        if self._failures:
-            raise self._failures[0]
-
-    async def _work(self, all_of_them: trio.CancelScope) -> None:
-        try:
-            for number in self._missing:
-                await self._send(number)
-        except Exception as error:
-            self._failures.append(error)
-            all_of_them.cancel()
+        await each(self._missing, self._send, PARTS)
 
     async def _send(self, number: int) -> None:
         start = (number - 1) * self._size

@@ -23,7 +23,7 @@ from phfs.s3.client import S3Store
 from phfs.s3.journal import JournaledStore, UploadJournal, origin_of
 from phfs.s3.options import S3Options
 from phfs.s3.prefix import PrefixedStore
-from phfs.s3.refusals import place_of, refusal_of
+from phfs.s3.refusals import refusal_at
 from phfs.s3.resumable import Records
 from phfs.s3.retry import RetryingStore
 from phfs.s3.sign import Link
@@ -79,21 +79,11 @@ def linking(config: MountConfig) -> Iterator[tuple[PrefixedStore, Linking]]:
 
 
 @contextmanager
-def writing(config: MountConfig) -> Iterator[PrefixedStore]:
-    """As ``reading``, for who begins multipart uploads: they are in the journal of this machine, so
-    that the next mount of the same place ends what a crash leaves. Raises ``ConfigError``."""
-    with (
-        closing(connect(config)) as client,
-        closing(UploadJournal(config.state_dir, origin_of(config))) as journal,
-    ):
-        lasting = RetryingStore(client, config.retry_deadline)
-        yield PrefixedStore(JournaledStore(lasting, journal), config.prefix)
-
-
-@contextmanager
 def copying(config: MountConfig) -> Iterator[tuple[PrefixedStore, Records]]:
-    """As ``writing``, for who goes on with uploads that were interrupted: with the records of
-    those. Makes the state directory if it is missing. Raises ``ConfigError``."""
+    """As ``reading``, for who begins multipart uploads: they are in the journal of this machine, so
+    that the next mount of the same place ends what a crash leaves, or in the records of those that
+    a later command goes on with. Makes the state directory if it is missing. Raises
+    ``ConfigError``."""
     directory, origin = config.state_dir, origin_of(config)
     with suppress(OSError):  # the journal says what is wrong
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -113,7 +103,5 @@ def refusals(config: MountConfig) -> Iterator[None]:
     except Corrupted:
         raise
     except OF_THE_PLACE as error:
-        told = refusal_of(
-            error, bucket=config.bucket, place=place_of(config.endpoint_url), source=config.source
-        )
+        told = refusal_at(error, config)
         raise type(error)(told.why, told.advice) from error

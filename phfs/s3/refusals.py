@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from phfs.config import MountConfig
 from phfs.errors import (
     AccessDenied,
     BadCredentials,
@@ -30,6 +31,12 @@ class Refusal(NamedTuple):
 def place_of(endpoint_url: str | None) -> str:
     """Where the store is, for people."""
     return endpoint_url or "Amazon S3"
+
+
+def refusal_at(error: StoreError, config: MountConfig) -> Refusal:
+    """The sentences for an ``error`` at the place that ``config`` names."""
+    place = place_of(config.endpoint_url)
+    return refusal_of(error, bucket=config.bucket, place=place, source=config.source)
 
 
 def refusal_of(error: StoreError, *, bucket: str, place: str, source: str) -> Refusal:

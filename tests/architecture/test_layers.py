@@ -12,6 +12,7 @@ BELOW = {
     "errors": set[str](),
     "commandline": {"errors"},
     "first_reason": {"errors"},
+    "machine": {"config", "system"},
     "allocator": set[str](),
     "config": {"errors"},
     "core": {"errors"},
@@ -40,6 +41,7 @@ BELOW = {
         "errors",
         "files",
         "first_reason",
+        "machine",
         "mount",
         "provision",
         "s3",
@@ -63,7 +65,7 @@ BELOW = {
     # Starts phfs-mount as a process, as a user would: these see no layer from inside.
     "demo": {"errors"},
     # Looks at every part a mount is made of but the file system, and tries one as a process.
-    "doctor": {"s3", "core", "system", "config", "errors"},
+    "doctor": {"s3", "core", "system", "config", "errors", "machine"},
     "sidecar": {"commandline", "config", "errors", "system"},
     # Runs in a Jupyter server, which sees a mount as a directory.
     "jupyter": {"system"},

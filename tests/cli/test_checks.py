@@ -8,31 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from phfs.cli.checks import Machine, check, this_machine
+from phfs.cli.checks import check
 from phfs.config import MountConfig
 from phfs.config.defaults import memory_limit
 from phfs.errors import ConfigError, MountError
+from phfs.machine import Machine, this_machine
 from phfs.system.mounts import is_mounted
+from tests.support.machine import well
 
 MIB = 1024**2
 
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
-    """A machine where nothing is wrong; a file stands for the device."""
-    (tmp_path / "fuse").touch()
-    (tmp_path / "fuse.conf").write_text("# mount_max = 1000\nuser_allow_other\n")
-    (tmp_path / "mountinfo").write_text("22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/vda rw\n")
-    return Machine(
-        fuse_device=tmp_path / "fuse",
-        fuse_conf=tmp_path / "fuse.conf",
-        mount_table=tmp_path / "mountinfo",
-        is_root=False,
-        fusermount="/usr/bin/fusermount3",
-        memory=8_192 * MIB,
-        memory_allowed=None,
-        descriptors=1_024,
-    )
+    return well(tmp_path)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from phfs.cli import addresses, amounts
-from phfs.cli.addresses import local, seen_of, table
+from phfs.cli.addresses import local
 from phfs.cli.commands import share
 from phfs.cli.exchanging import table as rows_of
 from phfs.cli.explaining import Named, for_each
@@ -22,6 +22,7 @@ from phfs.config import load
 from phfs.core.objects import ETag
 from phfs.errors import ConfigError, InvalidRequest
 from phfs.files.looking import Entry
+from phfs.files.mounted import seen_of, table
 from phfs.files.paths import Remote
 from phfs.s3.memory import MemoryStore
 from phfs.s3.sign import Link
@@ -247,12 +248,14 @@ def test_a_bound_directory_is_seen_as_what_it_is(tmp_path: Path) -> None:
     lines.write_text(
         "40 1 0:40 / /phfs rw,nosuid - fuse.phfs s3://b/groups/g/ rw,user_id=0,group_id=0\n"
         "41 1 0:40 /a\\040b/c /home/me/data rw - fuse.phfs s3://b/groups/g/ rw\n"
+        "42 1 0:42 / /mnt rw - fuse.phfs s3://b/d%C3%A4ta%20x/ rw\n"
     )
-    whole, bound = all_mounts(lines)
+    whole, bound, quoted = all_mounts(lines)
     assert (whole.root, bound.root) == ("/", "/a b/c")
-    assert [seen and seen.prefix for seen in map(seen_of, (whole, bound))] == [
+    assert [seen and seen.prefix for seen in map(seen_of, (whole, bound, quoted))] == [
         "groups/g/",
         "groups/g/a b/c/",
+        "däta x/",
     ]
     assert Path("/") in {each.path for each in table()}
 

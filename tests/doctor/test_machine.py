@@ -9,28 +9,17 @@ from pathlib import Path
 import pytest
 
 from phfs.config import MountConfig
-from phfs.doctor import Machine, machine, this_machine
+from phfs.doctor import machine
 from phfs.doctor.examination import Result
+from phfs.machine import Machine, this_machine
+from tests.support.machine import well
 
 MIB = 1024**2
 
 
 @pytest.fixture
 def here(tmp_path: Path) -> Machine:
-    """A machine where nothing is wrong; files stand for the device and the helper."""
-    (tmp_path / "fuse").touch()
-    (tmp_path / "fuse.conf").write_text("user_allow_other\n")
-    (tmp_path / "max_pages_limit").write_text("256\n")
-    return Machine(
-        fuse_device=tmp_path / "fuse",
-        fuse_conf=tmp_path / "fuse.conf",
-        fuse_limits=tmp_path,
-        is_root=False,
-        fusermount=Path("/usr/bin/fusermount3"),
-        memory=8_192 * MIB,
-        memory_allowed=None,
-        descriptors=1_024,
-    )
+    return well(tmp_path)
 
 
 @pytest.fixture

@@ -72,3 +72,19 @@ def mounted(minio: MinioServer, tmp_path_factory: pytest.TempPathFactory) -> Ite
     bucket is seen at once: nothing is believed for longer than an instant."""
     for mount in mounting(minio, tmp_path_factory.mktemp("mounted")):
         yield mount("--metadata-ttl=0")
+
+
+@pytest.fixture
+def own_minio(tmp_path: Path) -> Iterator[MinioServer]:
+    """A server that this test alone stops, kills and starts."""
+    directory = tmp_path / "server"
+    directory.mkdir()
+    server = MinioServer(directory)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def mount_own(own_minio: MinioServer, tmp_path: Path) -> Iterator[MountWith]:
+    """Mounts of that server."""
+    yield from mounting(own_minio, tmp_path)

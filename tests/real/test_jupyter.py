@@ -24,7 +24,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from tests.real.conftest import MountWith, mounting
+from tests.real.conftest import MountWith
 from tests.support.console import run, sessions
 from tests.support.effort import Effort
 from tests.support.jupyter import PIECE, Jupyter, pieces
@@ -90,22 +90,6 @@ def server(request: pytest.FixtureRequest) -> Jupyter:
     """Each of the two."""
     found: Jupyter = request.getfixturevalue(request.param)
     return found
-
-
-@pytest.fixture
-def own_minio(tmp_path: Path) -> Iterator[MinioServer]:
-    """A store that this test alone stops and starts."""
-    directory = tmp_path / "server"
-    directory.mkdir()
-    server = MinioServer(directory)
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def mount_own(own_minio: MinioServer, tmp_path: Path) -> Iterator[MountWith]:
-    """Mounts of that store."""
-    yield from mounting(own_minio, tmp_path)
 
 
 @pytest.fixture

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from tests.real.conftest import MountWith, mounting
+from tests.real.conftest import MountWith
 from tests.support.minio import MinioServer
 
 pytestmark = pytest.mark.real
@@ -18,22 +17,6 @@ DEADLINE = 2.0
 SLACK = 40.0
 """Beyond the deadline: the last request's own end and a look at what it did, on a loaded machine;
 less than what ``--retry-deadline`` is without the option."""
-
-
-@pytest.fixture
-def own_minio(tmp_path: Path) -> Iterator[MinioServer]:
-    """A server that this test alone stops and starts."""
-    directory = tmp_path / "server"
-    directory.mkdir()
-    server = MinioServer(directory)
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def mount_own(own_minio: MinioServer, tmp_path: Path) -> Iterator[MountWith]:
-    """Mounts of that server."""
-    yield from mounting(own_minio, tmp_path)
 
 
 def test_it_is_an_error_in_time_and_over_when_the_store_is_back(

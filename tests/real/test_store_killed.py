@@ -18,12 +18,10 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.real.conftest import MountWith, mounting
+from tests.real.conftest import MountWith
 from tests.support.effort import Effort
 from tests.support.minio import MinioServer
 from tests.support.mounted import Mounted
@@ -41,22 +39,6 @@ NAMES = 6
 
 SIZES = {"small": 20_000, "large": 11 * 1024**2}
 """Bytes: one PUT, and three parts."""
-
-
-@pytest.fixture
-def own_minio(tmp_path: Path) -> Iterator[MinioServer]:
-    """A server that this test alone kills and starts."""
-    directory = tmp_path / "server"
-    directory.mkdir()
-    server = MinioServer(directory)
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def mount_own(own_minio: MinioServer, tmp_path: Path) -> Iterator[MountWith]:
-    """Mounts of that server."""
-    yield from mounting(own_minio, tmp_path)
 
 
 def version(name: str, number: int, size: int) -> bytes:

@@ -37,7 +37,7 @@ def _add_options(parser: Parser) -> None:
 
 
 def _run(given: argparse.Namespace) -> int:
-    sources, target = places_of(given, "cp")
+    config, sources, target = places_of(given, "cp")
     if target.is_stream and given.json:
         raise UsageError("--json and the file itself cannot both go to standard output (-).")
     from phfs.files.plan import Options
@@ -49,7 +49,7 @@ def _run(given: argparse.Namespace) -> int:
         return await copy(group, sources, target, options, dry=given.dry_run)
 
     overwrite = not given.no_clobber
-    return drive(given, "cp", work, doing="Copying", overwrite=overwrite)
+    return drive(given, config, "cp", work, doing="Copying", overwrite=overwrite)
 
 
 COMMAND = Command("cp", "Copy files to, from and inside the group.", _add_options, _run)

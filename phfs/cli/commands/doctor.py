@@ -45,9 +45,10 @@ def _add_options(parser: Parser) -> None:
 
 
 def _run(given: argparse.Namespace) -> int:
-    from phfs.doctor import Patient, this_machine
+    from phfs.doctor import Patient
     from phfs.doctor.run import run
     from phfs.doctor.show import Screen, document
+    from phfs.machine import this_machine
 
     mount: MountSeen | None = None
     if given.directory is not None:

@@ -27,7 +27,7 @@ def _add_options(parser: Parser) -> None:
 
 
 def _run(given: argparse.Namespace) -> int:
-    sources, target = places_of(given, "mv")
+    config, sources, target = places_of(given, "mv")
     if target.is_stream or any(source.is_stream for source in sources):
         raise UsageError("- cannot be moved: use phfs cp.")
     from phfs.files.moving import move
@@ -37,7 +37,7 @@ def _run(given: argparse.Namespace) -> int:
         return await move(group, sources, target, Options(), dry=given.dry_run)
 
     overwrite = not given.no_clobber
-    return drive(given, "mv", work, doing="Moving", overwrite=overwrite, durable=True)
+    return drive(given, config, "mv", work, doing="Moving", overwrite=overwrite, durable=True)
 
 
 COMMAND = Command("mv", "Move files to, from and inside the group.", _add_options, _run)

@@ -63,7 +63,7 @@ def _add_options(parser: Parser) -> None:
 
 
 def _run(given: argparse.Namespace) -> int:
-    sources, target = places_of(given, "sync")
+    config, sources, target = places_of(given, "sync")
     if len(sources) > 1:
         raise UsageError("sync takes one SOURCE and one TARGET.")
     if target.is_stream or sources[0].is_stream:
@@ -95,7 +95,7 @@ def _run(given: argparse.Namespace) -> int:
     async def work(group: Group) -> Tally:
         return await sync(group, sources[0], target, rules, confirm, dry=given.dry_run)
 
-    return drive(given, "sync", work, doing="Syncing")
+    return drive(given, config, "sync", work, doing="Syncing")
 
 
 COMMAND = Command("sync", "Make a directory like another one.", _add_options, _run)

@@ -1,0 +1,25 @@
+"""A sink in memory, for who wants all of a range and looks at nothing before it has come.
+
+Called by ``sweep``, ``files`` and ``doctor``; a mount has sinks of its own, which tell how far the
+bytes have come.
+"""
+
+from __future__ import annotations
+
+
+class Bytes:
+    """A ``Sink`` that fills ``buffer``, which is writable and as long as the range."""
+
+    cancelled = False
+    awaited = 0
+
+    def __init__(self, buffer: memoryview) -> None:
+        self.buffer = buffer
+
+    @classmethod
+    def of(cls, size: int) -> Bytes:
+        """One with a buffer of its own, of ``size`` bytes."""
+        return cls(memoryview(bytearray(size)))
+
+    def advance(self, filled: int) -> None:
+        """Nobody waits for a part of it."""
