@@ -6,6 +6,7 @@ Called by the topics.
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,8 @@ from phfs.bench.wrong import expect
 DROPPED = 64 * MIB
 """Bytes behind a reader after which they are dropped."""
 
-BLOCK = bytes(MIB)
+BLOCK = memoryview(mmap.mmap(-1, MIB))
+"""At the start of a page, see ``writing`` of the scenarios."""
 
 
 def read(path: Path, spans: Sequence[range], stop: Event) -> int:

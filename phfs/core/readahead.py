@@ -17,60 +17,24 @@ What was read is in the kernel's page cache: a block that was wholly read is dro
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from typing import NamedTuple
 
+from phfs.core.ahead import KIB, Options
 from phfs.core.objects import ByteRange
 
-KIB = 1024
-MIB = 1024 * KIB
 PAGE = 4 * KIB
 """Ranges begin on a page: the kernel asks for whole pages."""
 
 
-class Options(NamedTuple):
-    """How much is fetched, in bytes.
-
-    ``first``: the request at offset 0, and the size up to which a file is fetched whole (1 MiB and
-    the kernel's own read-ahead of 128 KiB, so that the second read of a sequential reader is
-    answered by the first request). ``least``: smallest request. ``block``: largest request; at
-    8 MiB a request's fixed cost disappears beside its bytes. ``window``: how far ahead of a cursor;
-    three blocks in flight keep a link of 10 ms and 20 Gbit/s busy. ``growth``: window per byte
-    read without a gap. ``cursors``: streams told apart in one file.
-    """
-
-    first: int = MIB + 128 * KIB
-    least: int = 64 * KIB
-    block: int = 8 * MIB
-    window: int = 24 * MIB
-    growth: int = 2
-    cursors: int = 16
-
-    @staticmethod
-    def for_memory(limit: int) -> Options:
-        """The options for ``limit`` bytes of buffers: one stream gets an eighth, three blocks."""
-        most = Options()
-        share = max(limit // 8, most.least)
-        window = min(most.window, share)
-        block = max(most.least, 1 << (window // 3).bit_length() - 1)
-        return most._replace(first=min(most.first, share), block=block, window=window)
-
-    def shared(self, share: int) -> Options:
-        """The options for one of so many streams that each gets ``share`` bytes: its requests are
-        no larger, so that nothing has to be given up before it was read."""
-        if share >= self.block:
-            return self
-        block = max(self.least, 1 << share.bit_length() - 1)
-        return self._replace(block=block, window=min(self.window, 2 * block))
-
-
 class Plan(NamedTuple):
     """What one read needs; each list in order of offset. ``blocks`` together hold the bytes read;
-    those of them in ``needed`` have to be fetched now. ``prefetch`` are worth fetching ahead.
-    Blocks in ``drop`` are wanted by no cursor any more."""
+    those of them in ``needed`` have to be fetched now. ``prefetch`` are worth fetching ahead, each
+    run of blocks by one request. Blocks in ``drop`` are wanted by no cursor any more."""
 
     blocks: list[ByteRange]
     needed: list[ByteRange]
-    prefetch: list[ByteRange]
+    prefetch: list[list[ByteRange]]
     drop: list[ByteRange]
 
 
@@ -222,7 +186,7 @@ class ReadAhead:
         if self._size <= self.options.first:
             return ByteRange(0, self._size)
         start = gap.start // PAGE * PAGE
-        size = self._block(window)
+        size = min(self._request(window), self.options.block)
         if wanted.start == 0:
             size = max(size, self.options.first)
         index = bisect_right(self._stops, gap.start)
@@ -231,18 +195,18 @@ class ReadAhead:
         limit = self._starts[index] if index < len(self._starts) else self._size
         return ByteRange(start, min(max(start + size, _page_up(gap.stop)), limit))
 
-    def _block(self, window: int) -> int:
+    def _request(self, window: int) -> int:
         """Request size for a window: half of it as a power of two, within the limits."""
         half = 1 << max(window // 2, 1).bit_length() - 1
-        return max(self.options.least, min(self.options.block, half))
+        return max(self.options.least, min(self.options.request, half))
 
-    def _ahead(self, position: int, window: int) -> list[ByteRange]:
+    def _ahead(self, position: int, window: int) -> list[list[ByteRange]]:
         """What of the window after ``position`` is in no block yet, in whole requests.
         Ends where another stream began: what that has read is in the page cache."""
-        prefetch: list[ByteRange] = []
+        prefetch: list[list[ByteRange]] = []
         if not window:
             return prefetch
-        size = self._block(window)
+        size = self._request(window)
         barrier = min(
             (c.start for c in self._cursors if c.start >= position and c.position - c.start > size),
             default=self._size,
@@ -257,10 +221,20 @@ class ReadAhead:
                 stop = min((position + size) // size * size, limit, barrier)
                 if stop > end:
                     break
-                prefetch.append(self._add(ByteRange(position, stop)))
+                run = [self._add(block) for block in self._cut(position, stop)]
+                prefetch.append(run)
                 position = stop
+                index += len(run) - 1
             index += 1
         return prefetch
+
+    def _cut(self, start: int, stop: int) -> Iterator[ByteRange]:
+        """A request's blocks; all but the ends lie at multiples of their size in the file."""
+        block = self.options.block
+        while start < stop:
+            end = min((start + block) // block * block, stop)
+            yield ByteRange(start, end)
+            start = end
 
     def _add(self, block: ByteRange) -> ByteRange:
         index = bisect_left(self._starts, block.start)

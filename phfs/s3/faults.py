@@ -165,7 +165,7 @@ class FaultyStore:
                 stop = min(start + step, size)
                 await trio.sleep(self.byte_seconds * (stop - start))
                 piece = ByteRange(byte_range.start + start, byte_range.start + stop)
-                await self._store.get(key, piece, SinkWindow(sink, start, stop), if_match=if_match)
+                await self._store.get(key, piece, SinkWindow(sink, start), if_match=if_match)
         fate.fail(after=True)
 
     async def list_page(

@@ -114,8 +114,12 @@ class MemoryStore:
         if sink.cancelled:
             raise TimedOut(f"{key}: nobody waits for the answer any more")
         piece = memoryview(data)[byte_range.start : byte_range.stop]
-        sink.buffer[: len(piece)] = piece
-        sink.advance(len(piece))
+        done = 0
+        while done < len(piece):
+            space = sink.space(done, len(piece))
+            space[:] = piece[done : done + len(space)]
+            done += len(space)
+        sink.advance(done)
         if len(piece) < byte_range.size:
             raise Corrupted(f"{key}: {len(piece)} bytes came instead of {byte_range.size}")
 

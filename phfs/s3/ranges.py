@@ -30,7 +30,7 @@ FETCHED_PIECE = 4 * 1024 * 1024
 """The sink is told at multiples of this in the object, where the kernel's requests begin and end;
 earlier if somebody waits for less."""
 
-CHECKSUMS: dict[str, Callable[[memoryview], int]] = {
+CHECKSUMS: dict[str, Callable[[memoryview, int], int]] = {
     "x-amz-checksum-crc64nvme": crc64nvme,
     "x-amz-checksum-crc32c": crc32c,
     "x-amz-checksum-crc32": zlib.crc32,
@@ -66,25 +66,28 @@ async def fill(answer: Answer, subject: str, wanted: Wanted) -> None:
     kept_sum = _sum_of(answer.headers) if wanted.whole else None
     span, sink = wanted.span, wanted.sink
     done = 0
-    with sink.buffer[: span.size] as buffer:
-        while done < span.size:
-            if sink.cancelled:
-                raise TimedOut(f"{subject}: nobody waits for the rest of the bytes")
-            stop = min(span.size, done + FETCHED_PIECE - (span.start + done) % FETCHED_PIECE)
-            if done < sink.awaited < stop:
-                stop = sink.awaited
-            with buffer[done:stop] as piece:
-                count = await answer.readinto(piece)
-            if count == 0:
-                raise Corrupted(f"{subject}: {done} bytes came instead of {span.size}")
-            done += count
-            if kept_sum is None:
-                sink.advance(done)
-        if kept_sum is not None:
-            name, expected = kept_sum
-            if CHECKSUMS[name](buffer) != expected:
-                raise Corrupted(f"{subject}: other bytes came than were stored ({name} differs)")
+    total = 0
+    while done < span.size:
+        if sink.cancelled:
+            raise TimedOut(f"{subject}: nobody waits for the rest of the bytes")
+        stop = min(span.size, done + FETCHED_PIECE - (span.start + done) % FETCHED_PIECE)
+        if done < sink.awaited < stop:
+            stop = sink.awaited
+        with sink.space(done, stop) as piece:
+            count = await answer.readinto(piece)
+            if kept_sum is not None:
+                total = CHECKSUMS[kept_sum.name](piece[:count], total)
+        if count == 0:
+            raise Corrupted(f"{subject}: {done} bytes came instead of {span.size}")
+        done += count
+        if kept_sum is None:
             sink.advance(done)
+    if kept_sum is not None:
+        if total != kept_sum.value:
+            raise Corrupted(
+                f"{subject}: other bytes came than were stored ({kept_sum.name} differs)"
+            )
+        sink.advance(done)
     if answer.length is None:
         # What ends a body in chunks has to be read, too, or the connection cannot be kept.
         await answer.read(0)
@@ -107,9 +110,16 @@ def _check_head(answer: Answer, subject: str, wanted: Wanted) -> None:
         raise Corrupted(f"{subject}: the object store sent {answer.length} bytes, not {span.size}")
 
 
-def _sum_of(headers: Headers) -> tuple[str, int] | None:
-    """The checksum of all bytes that an answer tells, by the name of its header. One that was made
-    of the sums of an upload's parts (``…-3``) says nothing without knowing them."""
+class _Sum(NamedTuple):
+    """A checksum by the name of its header."""
+
+    name: str
+    value: int
+
+
+def _sum_of(headers: Headers) -> _Sum | None:
+    """The checksum of all bytes that an answer tells. One that was made of the sums of an upload's
+    parts (``…-3``) says nothing without knowing them."""
     if headers.get("x-amz-checksum-type", "FULL_OBJECT") != "FULL_OBJECT":
         return None
     for name in CHECKSUMS:
@@ -118,5 +128,5 @@ def _sum_of(headers: Headers) -> tuple[str, int] | None:
         except binascii.Error:
             continue
         if digest:
-            return name, int.from_bytes(digest, "big")
+            return _Sum(name, int.from_bytes(digest, "big"))
     return None

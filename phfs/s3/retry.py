@@ -63,7 +63,7 @@ class RetryingStore:
 
         async def rest() -> None:
             nonlocal done
-            window = SinkWindow(sink, done, byte_range.size)
+            window = SinkWindow(sink, done)
             missing = ByteRange(byte_range.start + done, byte_range.stop)
             all_of_it = whole and not done
             try:

@@ -21,5 +21,9 @@ class Bytes:
         """One with a buffer of its own, of ``size`` bytes."""
         return cls(memoryview(bytearray(size)))
 
+    def space(self, start: int, stop: int) -> memoryview:
+        """That part of ``buffer``."""
+        return self.buffer[start:stop]
+
     def advance(self, filled: int) -> None:
         """Nobody waits for a part of it."""

@@ -44,9 +44,9 @@ MAX_DELETE = 1_000
 class Sink(Protocol):
     """Where the bytes of a range go, and who wants to know how far they have come."""
 
-    @property
-    def buffer(self) -> memoryview:
-        """Writable, exactly as long as the range asked for."""
+    def space(self, start: int, stop: int) -> memoryview:
+        """Where the bytes ``start <= i < stop`` of the range go: writable, from ``start`` on, as
+        many of them as lie together. Those before ``start`` are there. Called from any thread."""
 
     @property
     def cancelled(self) -> bool:
@@ -58,7 +58,7 @@ class Sink(Protocol):
         fills more in one step lets them wait longer."""
 
     def advance(self, filled: int) -> None:
-        """The first ``filled`` bytes of ``buffer`` are valid. Called from any thread; cheap."""
+        """The first ``filled`` bytes of the range are there. Called from any thread; cheap."""
 
 
 class Described(NamedTuple):

@@ -9,21 +9,19 @@ from phfs.s3.store import Sink
 
 
 class SinkWindow:
-    """The bytes ``start <= i < stop`` of ``sink``'s buffer, as a ``Sink`` of their own.
+    """The bytes of ``sink``'s range from ``start`` on, as a ``Sink`` of their own.
 
     Everything before ``start`` is taken as filled. ``filled`` says how far this window has come.
     """
 
-    def __init__(self, sink: Sink, start: int, stop: int) -> None:
+    def __init__(self, sink: Sink, start: int) -> None:
         self.filled = 0
         self._sink = sink
         self._start = start
-        self._stop = stop
 
-    @property
-    def buffer(self) -> memoryview:
-        """The window's part of the buffer."""
-        return self._sink.buffer[self._start : self._stop]
+    def space(self, start: int, stop: int) -> memoryview:
+        """What the sink has for the bytes, which it counts from ``start`` of the window on."""
+        return self._sink.space(self._start + start, self._start + stop)
 
     @property
     def cancelled(self) -> bool:

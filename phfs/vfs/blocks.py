@@ -3,7 +3,7 @@
 Owns who may touch a buffer when: a ``Block`` counts who holds it (the store that fills it, readers
 that wait for it, the reader that keeps it), the ``Pool`` keeps buffers nobody holds for the next
 block. Asks nobody for bytes. Called by ``fetcher`` and ``reader``, on the trio thread, but for
-``Block.advance`` and ``Block.cancelled``, which a store calls from its worker threads.
+``Block.advance``, ``awaited`` and ``cancelled``, which ``run`` calls from a store's worker threads.
 """
 
 from __future__ import annotations
@@ -40,16 +40,14 @@ system has them back when they are dropped."""
 class Block:
     """The bytes ``span`` of one version of an object, arriving from the front.
 
-    It is a store's ``Sink``. ``kept``: a reader keeps it for later reads. ``pins``: reads that wait
-    for its bytes. ``loading``: the store may still write into it. When none of them holds, its
-    buffer is free.
+    ``kept``: a reader keeps it for later reads. ``pins``: reads that wait for its bytes.
+    ``loading``: the store may still write into it. When none of them holds, its buffer is free.
     """
 
     __slots__ = (
         "_token",
         "_waiters",
         "_wanted",
-        "ahead",
         "buffer",
         "error",
         "filled",
@@ -72,8 +70,6 @@ class Block:
         self.span = span
         self.store_buffer = store_buffer
         self.buffer = memoryview(store_buffer)[: span.size]
-        self.ahead = ahead
-        """Fetched ahead of any read, and counted as such while loading."""
         self.unread = ahead
         """Fetched ahead, and no read has reached it yet."""
         self.filled = 0

@@ -1,4 +1,4 @@
-"""The fetcher: turns ranges worth having into blocks, one request each, within the memory budget.
+"""The fetcher: turns ranges worth having into blocks, by requests within the memory budget.
 
 Owns the requests under way and how many of them run ahead of any read. Decides nothing about which
 bytes are worth having (``core/readahead`` does) and keeps no block (a ``Reader`` does). One per
@@ -11,24 +11,32 @@ requests, otherwise not at all: the next read plans it again.
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import Protocol
 
 import trio
 
+from phfs.core.ahead import Options
 from phfs.core.objects import ByteRange, ETag
-from phfs.core.readahead import Options
 from phfs.errors import NoSuchKey, PreconditionFailed, StoreError, TimedOut
 from phfs.s3.store import Store
 from phfs.vfs.blocks import Block, Buffer, Pool, capacity_for
 from phfs.vfs.budget import Budget
+from phfs.vfs.run import Run
 
 MAX_AHEAD = 16
 """Requests fetched ahead at a time, for the whole mount."""
 
-MOST_UNREAD = 96 * 1024**2
+MOST_UNREAD = 128 * 1024**2
 """Bytes fetched ahead that no read has reached, for the whole mount: four streams' windows. With
 more streams each gets less: there are then enough requests under way, and memory that is written
 long before it is read is out of the processor's cache."""
+
+ANSWERS = 16
+"""Requests whose quickest beginning of an answer is taken for the store's latency: one of them has
+not waited for the processor or for the bytes of others."""
 
 
 class Source(Protocol):
@@ -52,7 +60,8 @@ class Fetcher:
     """All ranged requests of a mount.
 
     ``nursery`` runs the requests; it must outlive every reader. ``options`` tell readers how much
-    to fetch, by default what suits the budget.
+    to fetch, by default what suits the budget and the store's latency. ``clock`` gives seconds, in
+    any thread.
     """
 
     def __init__(
@@ -63,7 +72,9 @@ class Fetcher:
         *,
         options: Options | None = None,
         max_ahead: int = MAX_AHEAD,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
+        self._fixed = options
         self._alone = options or Options.for_memory(budget.limit)
         self.options = self._alone
         """Of each reader at the moment: they share the memory."""
@@ -80,6 +91,8 @@ class Fetcher:
         self._pool = Pool(budget, self._token, spare_limit=self._alone.window)
         self._max_ahead = max_ahead
         self._ahead = 0
+        self._clock = clock
+        self._answers: deque[float] = deque(maxlen=ANSWERS)
         self._most_unread = min(MOST_UNREAD, budget.limit // 4)
         self._sources: dict[Source, None] = {}
         """The one used last comes last."""
@@ -110,19 +123,27 @@ class Fetcher:
     def start(self, source: Source, span: ByteRange) -> Block | None:
         """Fetch a range that is read now; None when it would have to wait for memory."""
         buffer = self._pool.take(span.size, reclaim=True)
-        return None if buffer is None else self._launch(source, span, buffer, ahead=False)
+        return None if buffer is None else self.start_in(source, span, buffer)
 
-    def start_ahead(self, source: Source, span: ByteRange) -> Block | None:
-        """Fetch a range that will likely be read; None when others need the means more."""
-        size = capacity_for(span.size)
+    def start_ahead(self, source: Source, spans: Sequence[ByteRange]) -> list[Block]:
+        """Fetch consecutive ranges that will likely be read, by one request.
+
+        The first of them only, perhaps none, when others need the means more.
+        """
+        size = sum(capacity_for(span.size) for span in spans)
         if self._ahead >= self._max_ahead or self.unread + size > self._most_unread:
-            return None
-        buffer = self._pool.take(span.size, reclaim=False)
-        if buffer is None:
-            return None
-        self._ahead += 1
-        self.unread += len(buffer)
-        return self._launch(source, span, buffer, ahead=True)
+            return []
+        blocks: list[Block] = []
+        for span in spans:
+            buffer = self._pool.take(span.size, reclaim=False)
+            if buffer is None:
+                break
+            self.unread += len(buffer)
+            blocks.append(Block(span, buffer, self._token, ahead=True))
+        if blocks:
+            self._ahead += 1
+            self._launch(source, blocks, ahead=True)
+        return blocks
 
     def reached(self, block: Block) -> None:
         """The block is read, or given up: it is no longer one that lies ahead."""
@@ -136,7 +157,9 @@ class Fetcher:
 
     def start_in(self, source: Source, span: ByteRange, buffer: Buffer) -> Block:
         """Fetch a range that is read now into a buffer that was waited for."""
-        return self._launch(source, span, buffer, ahead=False)
+        block = Block(span, buffer, self._token, ahead=False)
+        self._launch(source, [block], ahead=False)
+        return block
 
     def give_back(self, buffer: Buffer) -> None:
         """Return a buffer that was waited for and is not needed."""
@@ -162,39 +185,57 @@ class Fetcher:
     def _count_stream(self, source: Source, change: int) -> None:
         if source.size > self._alone.first:
             self._streams += change
-            share = self._budget.limit // 2 // max(1, self._streams)
-            self.options = self._alone.shared(share)
+            self._share()
 
-    def _launch(self, source: Source, span: ByteRange, buffer: Buffer, *, ahead: bool) -> Block:
-        self.asked += span.size
-        block = Block(span, buffer, self._token, ahead=ahead)
-        self._nursery.start_soon(self._fetch, source, block)
-        return block
+    def _share(self) -> None:
+        """Set the options for the streams of the moment, and the latency of late."""
+        if self._fixed is None and self._answers:
+            self._alone = Options.for_memory(self._budget.limit, min(self._answers))
+        self.options = self._alone.shared(self._budget.limit // 2 // max(1, self._streams))
 
-    async def _fetch(self, source: Source, block: Block) -> None:
-        """One block's request, from its start to its end."""
+    def _launch(self, source: Source, blocks: list[Block], *, ahead: bool) -> None:
+        run = Run(blocks, self._token, self._loaded, self._clock, ahead=ahead)
+        self.asked += run.span.size
+        self._nursery.start_soon(self._fetch, source, run)
+
+    async def _fetch(self, source: Source, run: Run) -> None:
+        """One request, from its start to its end."""
         error: StoreError | None = TimedOut(f"{source.key}: the mount was stopped meanwhile.")
+        began = self._clock()
         try:
-            await self._get(source, block)
+            await self._get(source, run)
             error = None
         except StoreError as failure:
             error = failure
         finally:
-            self._ahead -= block.ahead
-            block.finish(error)
-            if error is not None and block.kept:
-                block.kept = False
-                source.lost(block)
+            self._ahead -= run.ahead
+            for block in run.blocks:
+                if block.loading and block.filled < block.span.size:
+                    block.finish(error)
+                    if block.kept:
+                        block.kept = False
+                        source.lost(block)
+                    self.settle(block)
+                else:
+                    self._loaded(block)
+            if run.answered is not None:
+                self._answers.append(run.answered - began)
+                self._share()
+
+    def _loaded(self, block: Block) -> None:
+        """A block has all its bytes; said once more when its request has ended."""
+        if block.loading:
+            block.finish(None)
             self.settle(block)
 
-    async def _get(self, source: Source, block: Block) -> None:
-        """Ask for the block's range, again when the object was renamed meanwhile."""
+    async def _get(self, source: Source, run: Run) -> None:
+        """Ask for the run's range, again when the object was renamed meanwhile."""
         while True:
             self.requests += 1
             key, etag = source.key, source.etag
-            whole = block.span == (0, source.size)
+            whole = run.span == (0, source.size)
             try:
-                return await self._store.get(key, block.span, block, if_match=etag, whole=whole)
+                return await self._store.get(key, run.span, run, if_match=etag, whole=whole)
             except (NoSuchKey, PreconditionFailed):
                 if (key, etag) == (source.key, source.etag):
                     raise

@@ -68,11 +68,11 @@ class Reader:
     def fetch_whole(self) -> bool:
         """Fetch all of the file ahead of any read; False when others need the means more."""
         span = self._readahead.whole()
-        block = self._fetcher.start_ahead(self, span)
-        if block is None:
+        blocks = self._fetcher.start_ahead(self, [span])
+        if not blocks:
             self._readahead.forget(span)
             return False
-        self._blocks[span.start] = block
+        self._blocks[span.start] = blocks[0]
         self._fetcher.used(self)
         return True
 
@@ -133,13 +133,12 @@ class Reader:
             else:
                 started.pins = 1
                 self._blocks[span.start] = started
-        for span in plan.prefetch:
-            started = None if short else self._fetcher.start_ahead(self, span)
-            if started is None:
+        for run in plan.prefetch:
+            ahead = [] if short else self._fetcher.start_ahead(self, run)
+            self._blocks.update((block.span.start, block) for block in ahead)
+            for span in run[len(ahead) :]:
                 short = True
                 self._readahead.forget(span)
-            else:
-                self._blocks[span.start] = started
         blocks = [self._blocks[span.start] for span in plan.blocks if span.start in self._blocks]
         if len(blocks) == len(plan.blocks):
             return blocks

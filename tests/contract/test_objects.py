@@ -16,7 +16,7 @@ from phfs.errors import (
     TimedOut,
 )
 from phfs.s3.store import Store
-from tests.support.sinks import BytesSink, read, read_version
+from tests.support.sinks import BytesSink, Scattered, read, read_version
 
 PLAIN = Attributes()
 RICH = Attributes(
@@ -71,6 +71,17 @@ async def test_progress_only_grows_and_ends_at_the_whole_range(store: Store) -> 
     await store.get("a", ByteRange(100, len(body)), sink, if_match=stored.etag)
     assert sink.advances == sorted(sink.advances)
     assert sink.filled == body[100:]
+
+
+async def test_a_sink_may_take_a_range_in_several_places(store: Store) -> None:
+    body = bytes(range(256)) * 1000
+    stored = await store.put("a", [body], PLAIN)
+    for span in (ByteRange(0, len(body)), ByteRange(3, len(body) - 3)):
+        sink = Scattered(span.size, 10_007)
+        whole = span == (0, len(body))
+        await store.get("a", span, sink, if_match=stored.etag, whole=whole)
+        assert b"".join(sink.places) == body[span.start : span.stop]
+        assert sink.filled == span.size
 
 
 @pytest.mark.parametrize(("start", "stop"), [(3, 5), (3, 3), (1, 1), (7, 9)])

@@ -9,12 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from phfs.core.ahead import KIB, MIB, Options
 from phfs.core.objects import ByteRange
-from phfs.core.readahead import KIB, MIB, PAGE, Options, Plan, ReadAhead
+from phfs.core.readahead import PAGE, Plan, ReadAhead
 
 OPTIONS = Options()
 SMALL = Options(
-    first=64 * KIB, least=8 * KIB, block=64 * KIB, window=256 * KIB, growth=2, cursors=4
+    first=64 * KIB,
+    least=8 * KIB,
+    block=16 * KIB,
+    request=64 * KIB,
+    window=256 * KIB,
+    growth=2,
+    cursors=4,
 )
 
 
@@ -30,6 +37,7 @@ class Driver:
         self.read_bytes = 0
         self.needed: list[ByteRange] = []
         self.prefetched: list[ByteRange] = []
+        self.runs: list[ByteRange] = []
         self.most_kept = 0
 
     def read(self, offset: int, length: int) -> Plan:
@@ -37,14 +45,18 @@ class Driver:
         plan = self.readahead.plan(offset, length)
         for block in plan.drop:
             self.blocks.remove(block)
-        for block in plan.needed + plan.prefetch:
+        ahead = [block for run in plan.prefetch for block in run]
+        for run in plan.prefetch:
+            assert sum(block.size for block in run) <= self.options.request
+            assert all(block.stop == after.start for block, after in itertools.pairwise(run))
+        for block in plan.needed + ahead:
             assert 0 <= block.start < block.stop <= self.size
             assert not any(block.start < b.stop and b.start < block.stop for b in self.blocks)
             assert block.size <= max(self.options.block, self.options.first, length + 2 * PAGE)
             self.blocks.add(block)
             self.fetched += block.size
         assert set(plan.needed) <= set(plan.blocks) <= self.blocks
-        assert not set(plan.needed) & set(plan.prefetch)
+        assert not set(plan.needed) & set(ahead)
         position = offset
         for block in plan.blocks:
             assert block.start <= position < block.stop
@@ -53,7 +65,8 @@ class Driver:
         assert self.readahead.covers(offset, length) == plan.blocks
         self.read_bytes += length
         self.needed += plan.needed
-        self.prefetched += plan.prefetch
+        self.prefetched += ahead
+        self.runs += [ByteRange(run[0].start, run[-1].stop) for run in plan.prefetch]
         self.most_kept = max(self.most_kept, sum(block.size for block in self.blocks))
         return plan
 
@@ -83,16 +96,27 @@ def test_the_first_request_serves_the_kernels_own_readahead_too() -> None:
 
 
 @pytest.mark.parametrize("step", [16 * KIB, 128 * KIB, MIB, 1_000_003])
-def test_a_stream_grows_to_full_blocks_with_four_in_flight(step: int) -> None:
+def test_a_stream_grows_to_full_requests_and_keeps_no_more_than_its_window(step: int) -> None:
     driver = Driver(512 * MIB)
     driver.read_through(0, driver.size, step)
     assert driver.fetched == driver.size
     assert len(driver.needed) <= 2
-    sizes = [block.size for block in driver.prefetched]
-    assert max(sizes) == sizes[-2] == OPTIONS.block
+    sizes = [run.size for run in driver.runs]
+    assert max(sizes) == sizes[-2] == OPTIONS.request
     assert sizes[:-1] == sorted(sizes[:-1])
-    assert len(sizes) < 512 // 8 + 12
+    assert len(sizes) < 512 // 16 + 12
     assert driver.most_kept <= OPTIONS.window + 2 * OPTIONS.block
+
+
+def test_a_request_is_cut_into_blocks_that_are_given_back_one_by_one() -> None:
+    driver = Driver(512 * MIB)
+    driver.read_through(0, 128 * MIB, MIB)
+    assert [block.size for block in driver.prefetched[-4:]] == [OPTIONS.block] * 4
+    assert all(block.start % OPTIONS.block == 0 for block in driver.prefetched[-4:])
+    first = min(driver.blocks)
+    driver.read_through(128 * MIB, 128 * MIB + 2 * OPTIONS.block, MIB)
+    assert first not in driver.blocks
+    assert min(driver.blocks).start >= first.stop
 
 
 def test_once_under_way_the_window_is_kept_full() -> None:
@@ -101,7 +125,7 @@ def test_once_under_way_the_window_is_kept_full() -> None:
     for offset in range(64 * MIB, 128 * MIB, MIB):
         driver.read(offset, MIB)
         ahead = max(block.stop for block in driver.blocks) - (offset + MIB)
-        assert OPTIONS.window - OPTIONS.block <= ahead <= OPTIONS.window
+        assert OPTIONS.window - OPTIONS.request <= ahead <= OPTIONS.window
 
 
 def test_a_stream_in_the_middle_is_followed_from_its_second_request() -> None:
@@ -171,9 +195,10 @@ def test_requests_of_one_stream_in_any_order_are_one_stream(order: tuple[int, ..
 def test_a_stream_that_skips_ahead_stays_fast() -> None:
     driver = Driver(1024 * MIB)
     driver.read_through(0, 32 * MIB, MIB)
-    plan = driver.read(40 * MIB, MIB)
-    assert plan.needed == []
-    assert sum(block.size for block in driver.read(41 * MIB, MIB).prefetch) >= OPTIONS.block
+    driver.needed.clear()
+    driver.read_through(40 * MIB, 128 * MIB, MIB)
+    assert driver.needed == []
+    assert driver.runs[-1].size == OPTIONS.request
 
 
 def test_reading_backwards_fetches_what_is_read() -> None:
@@ -226,15 +251,6 @@ def test_a_forgotten_block_is_planned_anew() -> None:
     assert driver.read(0, 128 * KIB).needed[0].start == 0
     driver.readahead.forget(ByteRange(5, 6))
     assert driver.readahead.covers(0, 128 * KIB) is not None
-
-
-@pytest.mark.parametrize("limit", [1, MIB, 8 * MIB, 64 * MIB, 100 * MIB, 512 * MIB, 8192 * MIB])
-def test_options_fit_the_memory_there_is(limit: int) -> None:
-    options = Options.for_memory(limit)
-    assert options.least <= options.block <= options.window <= max(limit // 8, options.least)
-    assert options.first <= max(limit // 8, options.least)
-    assert options.window >= 3 * options.block or options.block == options.least
-    assert Options.for_memory(8192 * MIB) == Options()
 
 
 READ = st.tuples(

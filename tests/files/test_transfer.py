@@ -388,7 +388,7 @@ class Flipping(MemoryStore):
         await super().get(key, byte_range, sink, if_match=if_match, whole=whole)
         if self.times > 0:
             self.times -= 1
-            sink.buffer[0] ^= 1
+            sink.space(0, 1)[0] ^= 1
 
     async def kept(self, key: str, *, part: int = 0) -> Kept:
         """Parts are of one size, but for the last."""

@@ -197,6 +197,8 @@ class Kubelet:
             "cgroupsPerQOS": False,
             "enforceNodeAllocatable": [],
             "failSwapOn": False,
+            # Else its chains stay in the machine's netfilter, a tenth of what loopback can do.
+            "makeIPTablesUtilChains": False,
             "localStorageCapacityIsolation": False,
             "evictionHard": {"memory.available": "1Mi", "nodefs.available": "1Mi",
                              "imagefs.available": "1Mi"},

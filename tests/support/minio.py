@@ -105,6 +105,11 @@ class MinioServer:
         """The URL of the S3 interface."""
         return f"http://{self._address}"
 
+    @property
+    def trash(self) -> Path:
+        """Where it puts what was deleted, and empties it from five minutes after its start on."""
+        return self._directory / "data/.minio.sys/tmp/.trash"
+
     def start(self) -> None:
         """Start the process (again, with the same data and address) and wait until it answers."""
         log = self._directory / "minio.log"
@@ -126,7 +131,6 @@ class MinioServer:
                     "MINIO_BROWSER": "off",
                     "MINIO_UPDATE": "off",
                     **({"MINIO_DOMAIN": self._domain} if self._domain else {}),
-                    "MINIO_API_DELETE_CLEANUP_INTERVAL": "3s",
                 },
                 stdin=subprocess.DEVNULL,
                 stdout=output,

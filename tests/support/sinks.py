@@ -1,4 +1,4 @@
-"""A sink that remembers what it was told."""
+"""Sinks that remember what they were told."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ class BytesSink:
         self.awaited = 0
         self.advances: list[int] = []
 
+    def space(self, start: int, stop: int) -> memoryview:
+        return self.buffer[start:stop]
+
     def advance(self, filled: int) -> None:
         self.advances.append(filled)
 
@@ -23,6 +26,26 @@ class BytesSink:
     def filled(self) -> bytes:
         """The bytes said to be valid."""
         return bytes(self.buffer[: self.advances[-1] if self.advances else 0])
+
+
+class Scattered:
+    """A sink whose bytes go to buffers of ``each`` bytes, that is never told more than it has."""
+
+    cancelled = False
+    awaited = 0
+
+    def __init__(self, size: int, each: int) -> None:
+        self.places = [bytearray(min(each, size - start)) for start in range(0, size, each)]
+        self.filled = 0
+        self._each = each
+
+    def space(self, start: int, stop: int) -> memoryview:
+        index, offset = divmod(start, self._each)
+        return memoryview(self.places[index])[offset : offset + stop - start]
+
+    def advance(self, filled: int) -> None:
+        assert self.filled < filled
+        self.filled = filled
 
 
 async def read(store: Store, key: str, start: int = 0, stop: int | None = None) -> bytes:

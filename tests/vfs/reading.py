@@ -10,8 +10,8 @@ from functools import cache
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from phfs.core.ahead import MIB, Options
 from phfs.core.objects import Attributes, ETag
-from phfs.core.readahead import MIB, Options
 from phfs.s3.faults import FaultyStore
 from phfs.s3.memory import MemoryStore
 from phfs.vfs.budget import Budget
@@ -44,7 +44,12 @@ class Rig:
         self.store = FaultyStore(self.memory)
         self.budget = Budget(limit, read_reserve=limit // 4)
         self.fetcher = Fetcher(
-            self.store, self.budget, nursery, options=options, max_ahead=max_ahead
+            self.store,
+            self.budget,
+            nursery,
+            options=options,
+            max_ahead=max_ahead,
+            clock=trio.lowlevel.current_clock().current_time,
         )
         self.etag = ETag("")
 

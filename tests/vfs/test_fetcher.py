@@ -10,13 +10,13 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from phfs.core.ahead import KIB, MIB, Options
 from phfs.core.objects import ByteRange
-from phfs.core.readahead import KIB, MIB, Options
 from phfs.errors import ServerFault, TimedOut
 from phfs.s3.memory import MemoryStore
 from phfs.vfs.blocks import Block, Pool, capacity_for
 from phfs.vfs.budget import Budget
-from phfs.vfs.fetcher import Fetcher
+from phfs.vfs.fetcher import ANSWERS, Fetcher
 from tests.vfs.reading import Rig, rig
 
 
@@ -33,11 +33,18 @@ class Keeper:
         made.fetcher.used(self)
 
     def keep(self, start: int, size: int, *, ahead: bool = False) -> Block | None:
-        begin = self.fetcher.start_ahead if ahead else self.fetcher.start
-        block = begin(self, ByteRange(start, start + size))
+        span = ByteRange(start, start + size)
+        if ahead:
+            return next(iter(self.keep_run(span)), None)
+        block = self.fetcher.start(self, span)
         if block is not None:
             self.blocks.append(block)
         return block
+
+    def keep_run(self, *spans: ByteRange) -> list[Block]:
+        blocks = self.fetcher.start_ahead(self, spans)
+        self.blocks += blocks
+        return blocks
 
     def drop(self, block: Block) -> None:
         self.blocks.remove(block)
@@ -298,7 +305,89 @@ async def test_options_follow_the_budget() -> None:
         small = Fetcher(store, Budget(8 * MIB, read_reserve=MIB), nursery)
         large = Fetcher(store, Budget(512 * MIB, read_reserve=MIB), nursery)
     assert small.options.window == MIB
-    assert large.options.window == 24 * MIB
+    assert large.options.window == 32 * MIB
+
+
+async def test_a_slow_store_is_asked_further_ahead_and_a_quick_one_again_less(
+    autojump_clock: MockClock,
+) -> None:
+    async with rig(limit=512 * MIB) as made:
+        keeper = Keeper(made)
+        for latency, window in ((0.0, 32 * MIB), (0.005, 48_000_000), (0.0, 32 * MIB)):
+            made.store.latency = latency
+            for number in range(ANSWERS):
+                block = keeper.keep(number * 64 * KIB, 64 * KIB)
+                assert block is not None
+                await block.wait((number + 1) * 64 * KIB)
+            await wait_all_tasks_blocked()
+            while keeper.blocks:
+                keeper.drop(keeper.blocks[0])
+            assert made.fetcher.options.window == pytest.approx(window, rel=0.05)
+
+
+async def test_the_blocks_of_a_run_are_filled_by_one_request_and_settled_one_by_one(
+    autojump_clock: MockClock,
+) -> None:
+    async with rig() as made:
+        made.store.byte_seconds = 1 / MIB
+        keeper = Keeper(made)
+        spans = [ByteRange(start * MIB, (start + 2) * MIB) for start in (0, 2, 4)]
+        one, two, three = keeper.keep_run(*spans)
+        await two.wait(3 * MIB)
+        assert two.view(2 * MIB, 3 * MIB) == made.data[2 * MIB : 3 * MIB]
+        await wait_all_tasks_blocked()
+        assert one.idle
+        assert two.loading
+        keeper.drop(one)
+        assert one.free
+        await three.wait(6 * MIB)
+        assert three.view(4 * MIB, 6 * MIB) == made.data[4 * MIB : 6 * MIB]
+        assert made.store.count("get") == 1
+
+
+async def test_a_run_that_breaks_loses_only_what_had_not_come() -> None:
+    async with rig() as made:
+        made.store.fail(ServerFault("cut"), kind="get", filled=3 * MIB)
+        keeper = Keeper(made)
+        one, two, three = keeper.keep_run(
+            *[ByteRange(start * MIB, (start + 2) * MIB) for start in (0, 2, 4)]
+        )
+        two.pins = 1
+        with pytest.raises(ServerFault, match="cut"):
+            await two.wait(4 * MIB)
+        await wait_all_tasks_blocked()
+        assert keeper.blocks == [one]
+        assert keeper.failed == [two, three]
+        assert one.view(0, 2 * MIB) == made.data[: 2 * MIB]
+        two.pins = 0
+        made.fetcher.settle(two)
+
+
+async def test_a_run_is_as_long_as_memory_allows_and_none_where_others_lie_far_ahead() -> None:
+    async with rig(limit=16 * MIB) as made:
+        keeper = Keeper(made)
+        spans = [ByteRange(start * MIB, (start + 1) * MIB) for start in range(5)]
+        assert keeper.keep_run(*spans) == [], "a quarter of the memory may lie ahead"
+        for start, size in ((8, 8), (4, 4), (1, 3)):
+            keeper.keep(start * MIB, size * MIB)
+        await wait_all_tasks_blocked()
+        assert [block.span for block in keeper.keep_run(*spans[:4])] == spans[:1]
+
+
+async def test_a_run_goes_on_as_long_as_somebody_wants_some_of_the_rest(
+    autojump_clock: MockClock,
+) -> None:
+    async with rig() as made:
+        made.store.byte_seconds = 1 / MIB
+        keeper = Keeper(made)
+        one, two = keeper.keep_run(ByteRange(0, MIB), ByteRange(MIB, 8 * MIB))
+        keeper.drop(one)
+        await two.wait(2 * MIB)
+        keeper.drop(two)
+        began = trio.current_time()
+        while not two.free:
+            await trio.sleep(0.01)
+        assert trio.current_time() - began < 1
 
 
 async def test_all_streams_together_lie_no_further_ahead_than_the_mount_may(

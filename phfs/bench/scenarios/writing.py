@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from pathlib import Path
 from threading import Event
@@ -22,8 +23,13 @@ def theme(size: Size) -> Theme:
 
 
 def _write(path: Path, size: int, stop: Event) -> int:
-    """Write a file in requests of 1 MiB and close it; the number of bytes."""
-    chunk = BLOCK[:MIB]
+    """Write a file in requests of 1 MiB and close it; the number of bytes.
+
+    From the start of a page, as cp, dd and fio do: elsewhere 1 MiB lies in 257 pages, and the
+    kernel, which hands over 256 at once, makes two requests of it.
+    """
+    chunk = mmap.mmap(-1, MIB)
+    chunk.write(BLOCK[:MIB])
     written = 0
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
