@@ -41,6 +41,7 @@ from phfs.errors import (
 from phfs.s3 import rules
 from phfs.s3.etags import body_etag, multipart_etag
 from phfs.s3.held import MemoryObject, MemoryUpload
+from phfs.s3.sink import pour
 from phfs.s3.store import (
     MAX_PARTS,
     MAX_SINGLE_COPY,
@@ -114,12 +115,7 @@ class MemoryStore:
         if sink.cancelled:
             raise TimedOut(f"{key}: nobody waits for the answer any more")
         piece = memoryview(data)[byte_range.start : byte_range.stop]
-        done = 0
-        while done < len(piece):
-            space = sink.space(done, len(piece))
-            space[:] = piece[done : done + len(space)]
-            done += len(space)
-        sink.advance(done)
+        pour(piece, sink)
         if len(piece) < byte_range.size:
             raise Corrupted(f"{key}: {len(piece)} bytes came instead of {byte_range.size}")
 

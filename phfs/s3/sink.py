@@ -1,10 +1,12 @@
 """A sink in memory, for who wants all of a range and looks at nothing before it has come.
 
 Called by ``sweep``, ``files`` and ``doctor``; a mount has sinks of its own, which tell how far the
-bytes have come.
+bytes have come. ``pour`` is for stores that have all of them at hand, ``memory`` for one.
 """
 
 from __future__ import annotations
+
+from phfs.s3.store import Sink
 
 
 class Bytes:
@@ -27,3 +29,13 @@ class Bytes:
 
     def advance(self, filled: int) -> None:
         """Nobody waits for a part of it."""
+
+
+def pour(data: memoryview, sink: Sink) -> None:
+    """Give a sink the first bytes of its range in one step."""
+    done = 0
+    while done < len(data):
+        space = sink.space(done, len(data))
+        space[:] = data[done : done + len(space)]
+        done += len(space)
+    sink.advance(done)
