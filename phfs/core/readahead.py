@@ -9,7 +9,8 @@ a handle: a mapping read at four places, or several processes on one file, are s
 The kernel's own read-ahead arrives out of order: a request ahead of a cursor becomes a cursor of
 its own, and the two are one as soon as the gap between them was read. How far ahead is fetched
 depends only on how much was read without a gap, so a random read fetches little more than it asked
-for, and a stream doubles its window with each window it has read.
+for, and a stream doubles its window with each window it has read. One read(2) of more than the
+kernel asks for at once comes as several requests; the short one at its end is no sign of a stream.
 
 What was read is in the kernel's page cache: a block that was wholly read is dropped.
 """
@@ -26,6 +27,9 @@ from phfs.core.objects import ByteRange
 PAGE = 4 * KIB
 """Ranges begin on a page: the kernel asks for whole pages."""
 
+LARGEST = 1024 * KIB
+"""The most that the kernel asks for at once (256 pages, FUSE_MAX_MAX_PAGES)."""
+
 
 class Plan(NamedTuple):
     """What one read needs; each list in order of offset. ``blocks`` together hold the bytes read;
@@ -41,13 +45,15 @@ class Plan(NamedTuple):
 class _Cursor:
     """The bytes ``start <= i < position`` were read; ``credit`` counts as read, too."""
 
-    __slots__ = ("credit", "position", "requests", "start")
+    __slots__ = ("credit", "last", "position", "requests", "start")
 
     def __init__(self, start: int, position: int, credit: int) -> None:
         self.start = start
         self.position = position
         self.credit = credit
         self.requests = 0
+        self.last = 0
+        """Bytes of the last request."""
 
     def window(self, options: Options) -> int:
         """Bytes to hold ahead of the position; none until a second request has followed."""
@@ -131,7 +137,7 @@ class ReadAhead:
         cursors = self._cursors
         for cursor in cursors:
             if cursor.start <= read.start <= cursor.position < read.stop:
-                self._advance(cursor, read.stop)
+                self._advance(cursor, read)
                 cursors.remove(cursor)
                 break
         else:
@@ -140,20 +146,23 @@ class ReadAhead:
             ):
                 return None
             cursor = _Cursor(read.start, read.start, self._credit(read.start))
-            self._advance(cursor, read.stop)
+            self._advance(cursor, read)
             if len(cursors) >= self.options.cursors:
                 self._suspects.append(cursors.pop().reach(self.options))
         cursors.insert(0, cursor)
         return cursor
 
-    def _advance(self, cursor: _Cursor, position: int) -> None:
+    def _advance(self, cursor: _Cursor, read: ByteRange) -> None:
         """Move a cursor on, over the cursors that begin where it now stands.
 
-        A new cursor takes over none: a file that is read backwards is no stream.
+        A new cursor takes over none: a file that is read backwards is no stream. What is shorter
+        than a request of the largest size before it is the rest of the same read(2).
         """
         before = cursor.position
-        cursor.position = position
-        cursor.requests += 1
+        cursor.position = read.stop
+        if not read.size < LARGEST <= cursor.last:
+            cursor.requests += 1
+        cursor.last = read.size
         while cursor.requests > 1 and (
             follower := next(
                 (other for other in self._cursors if other.start == cursor.position), None
@@ -182,7 +191,11 @@ class ReadAhead:
         )
 
     def _widen(self, gap: ByteRange, wanted: ByteRange, window: int) -> ByteRange:
-        """The range to ask for so that ``gap`` is there, within the neighbouring blocks."""
+        """The range to ask for so that ``gap`` is there, within the neighbouring blocks.
+
+        A random read of the kernel's largest size is likely longer, by the page that its unaligned
+        ends share: the columns of a table are read like that.
+        """
         if self._size <= self.options.first:
             return ByteRange(0, self._size)
         start = gap.start // PAGE * PAGE
@@ -193,7 +206,8 @@ class ReadAhead:
         if index:
             start = max(start, self._stops[index - 1])
         limit = self._starts[index] if index < len(self._starts) else self._size
-        return ByteRange(start, min(max(start + size, _page_up(gap.stop)), limit))
+        rest = self.options.least if wanted.size >= LARGEST and not window else 0
+        return ByteRange(start, min(max(start + size, _page_up(gap.stop) + rest), limit))
 
     def _request(self, window: int) -> int:
         """Request size for a window: half of it as a power of two, within the limits."""

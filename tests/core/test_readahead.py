@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from phfs.core.ahead import KIB, MIB, Options
 from phfs.core.objects import ByteRange
-from phfs.core.readahead import PAGE, Plan, ReadAhead
+from phfs.core.readahead import LARGEST, PAGE, Plan, ReadAhead
 
 OPTIONS = Options()
 SMALL = Options(
@@ -138,6 +138,26 @@ def test_a_stream_in_the_middle_is_followed_from_its_second_request() -> None:
     assert driver.prefetched[-1].size == OPTIONS.block
 
 
+def test_a_read_that_the_kernel_splits_is_no_stream_and_one_request() -> None:
+    driver = Driver(4096 * MIB)
+    for start in range(100 * MIB, 4000 * MIB, 300 * MIB):
+        driver.needed.clear()
+        driver.read(start, LARGEST)
+        driver.read(start + LARGEST, 2 * PAGE)
+        assert len(driver.needed) == 1
+        assert driver.prefetched == []
+
+
+def test_a_stream_of_full_requests_is_followed_in_spite_of_short_ones_between() -> None:
+    driver = Driver(512 * MIB)
+    offset = 100 * MIB
+    for length in (LARGEST, PAGE, LARGEST, PAGE, LARGEST):
+        driver.read(offset, length)
+        offset += length
+    assert driver.prefetched
+    assert len(driver.needed) <= 2
+
+
 @pytest.mark.parametrize("length", [1, 4 * KIB, 16 * KIB, 128 * KIB, MIB])
 def test_random_reads_fetch_little_more_than_they_ask_for(length: int) -> None:
     driver = Driver(4096 * MIB)
@@ -145,7 +165,9 @@ def test_random_reads_fetch_little_more_than_they_ask_for(length: int) -> None:
     for offset in offsets:
         plan = driver.read(offset * MIB + 13, length)
         assert plan.prefetch == []
-        assert sum(block.size for block in plan.needed) <= max(OPTIONS.least, length + 2 * PAGE)
+        rest = OPTIONS.least if length >= LARGEST else 0
+        most = max(OPTIONS.least, length + 2 * PAGE + rest)
+        assert sum(block.size for block in plan.needed) <= most
     assert len(driver.blocks) <= 2 * OPTIONS.cursors
 
 
