@@ -17,6 +17,7 @@ from bench.sparse_catalog import Catalog, Entry, Held, etag
 from bench.sparse_wire import Answer, Request
 from phfs.errors import InvalidRequest
 from phfs.s3 import xml
+from phfs.s3.headers import CHECKSUM
 from phfs.s3.rules import entry_before, token_after
 
 PAGE = 1000
@@ -108,7 +109,7 @@ class Interface:
             held = self._catalog.put(key, source.size)
             return _document("CopyObjectResult", _version(key, held))
         held = self._catalog.put(key, request.size)
-        return Answer(200, {"ETag": f'"{etag(key, held)}"'})
+        return _taken(request, etag(key, held))
 
     def _put_part(self, request: Request, key: str) -> Answer:
         size = request.size
@@ -123,7 +124,7 @@ class Interface:
             return _error(404, "NoSuchUpload")
         if source is not None:
             return _document("CopyPartResult", _version(key, part))
-        return Answer(200, {"ETag": f'"{etag(key, part)}"'})
+        return _taken(request, etag(key, part))
 
     def _complete(self, request: Request, key: str) -> Answer:
         upload = request.query["uploadId"]
@@ -182,6 +183,12 @@ class Interface:
         named = unquote(request.headers.get("x-amz-copy-source", ""))
         bucket, _, key = named.lstrip("/").partition("/")
         return self._catalog.find(key) if bucket == self._bucket else None
+
+
+def _taken(request: Request, version: str) -> Answer:
+    """The answer to bytes that were taken: as if their checksum had been compared."""
+    sums = {name: value for name, value in request.headers.items() if name == CHECKSUM}
+    return Answer(200, {"ETag": f'"{version}"', **sums})
 
 
 def _span(text: str, size: int) -> range:

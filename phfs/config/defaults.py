@@ -11,7 +11,7 @@ from pathlib import Path
 MEBIBYTE = 1024**2
 
 LEAST_MEMORY = 32 * MEBIBYTE
-"""Below this a read-ahead block of 8 MiB and a few parts of 5 MiB in flight do not fit."""
+"""Below this read-ahead worth the name and a few parts of 5 MiB in flight do not fit."""
 
 USUAL_MEMORY = 512 * MEBIBYTE
 

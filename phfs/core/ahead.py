@@ -49,13 +49,13 @@ class Options(NamedTuple):
         window = min(most.window + int(latency * BYTES_PER_SECOND), share)
         return most._replace(first=min(most.first, share), window=window)._of(window // 2)
 
-    def shared(self, share: int) -> Options:
-        """The options for one of so many streams that each gets ``share`` bytes: its requests are
-        no larger, so that nothing has to be given up before it was read."""
-        if share >= self.request:
-            return self
-        less = self._of(share)
-        return less._replace(window=min(self.window, 2 * less.request))
+    def shared(self, share: int, ahead: int) -> Options:
+        """The options for one of so many streams that each gets ``share`` bytes of memory, of which
+        ``ahead`` lie ahead of it: its requests are no larger than its share, so that nothing has to
+        be given up before it was read, and it has two of them."""
+        fitting = self if share >= self.request else self._of(share)
+        window = min(self.window, max(2 * fitting.request, ahead))
+        return fitting._replace(window=window)
 
     def _of(self, size: int) -> Options:
         """The same with requests of at most ``size`` bytes, each a power of two."""

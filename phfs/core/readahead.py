@@ -45,7 +45,7 @@ class Plan(NamedTuple):
 class _Cursor:
     """The bytes ``start <= i < position`` were read; ``credit`` counts as read, too."""
 
-    __slots__ = ("credit", "last", "position", "requests", "start")
+    __slots__ = ("credit", "last", "planned", "position", "requests", "start")
 
     def __init__(self, start: int, position: int, credit: int) -> None:
         self.start = start
@@ -54,6 +54,8 @@ class _Cursor:
         self.requests = 0
         self.last = 0
         """Bytes of the last request."""
+        self.planned = position
+        """Up to where something was planned ahead of it."""
 
     def window(self, options: Options) -> int:
         """Bytes to hold ahead of the position; none until a second request has followed."""
@@ -65,8 +67,8 @@ class _Cursor:
     def reach(self, options: Options) -> ByteRange:
         """Where this cursor may still read, or has skipped a short while ago."""
         slack = options.first
-        ahead = max(slack, self.window(options))
-        return ByteRange(self.position - slack, self.position + ahead)
+        end = max(self.position + max(slack, self.window(options)), self.planned)
+        return ByteRange(self.position - slack, end)
 
 
 class ReadAhead:
@@ -97,7 +99,10 @@ class ReadAhead:
         if needed:
             blocks, gaps = self._cover(wanted)
             assert not gaps
-        return Plan(blocks, needed, self._ahead(cursor.position, window), drop)
+        prefetch = self._ahead(cursor.position, window)
+        if prefetch:
+            cursor.planned = prefetch[-1][-1].stop
+        return Plan(blocks, needed, prefetch, drop)
 
     def whole(self) -> ByteRange:
         """Plan a file none of which was planned yet as one block, before any read of it."""
@@ -170,6 +175,7 @@ class ReadAhead:
         ):
             cursor.position = follower.position
             cursor.requests += follower.requests
+            cursor.planned = max(cursor.planned, follower.planned)
             self._cursors.remove(follower)
             self._suspects.append(follower.reach(self.options))
         behind = before - self.options.first

@@ -86,7 +86,7 @@ class S3Store(MultipartClient):
     async def get(
         self, key: str, byte_range: ByteRange, sink: Sink, *, if_match: ETag, whole: bool = False
     ) -> None:
-        """GetObject, each piece into the sink's buffer as it comes."""
+        """GetObject, each piece into the sink as it comes."""
         if not 0 <= byte_range.start < byte_range.stop:
             raise InvalidRequest(f"{key}: has no bytes in {byte_range.start}-{byte_range.stop}")
         wanted = Wanted(byte_range, sink, if_match, whole)

@@ -105,12 +105,12 @@ class Block:
 
     @property
     def awaited(self) -> int:
-        """Read by the store, from any thread: the least fill somebody waits for, 0 if nobody."""
+        """Read by a store's thread: the least fill somebody waits for, 0 if nobody."""
         wanted = self._wanted
         return 0 if wanted == NOBODY else wanted
 
     def advance(self, filled: int) -> None:
-        """Called by the store, from any thread: the first ``filled`` bytes are there."""
+        """Called by a store's thread: the first ``filled`` bytes are there."""
         self.filled = filled
         if filled >= self._wanted:
             self._token.run_sync_soon(self._wake, idempotent=True)

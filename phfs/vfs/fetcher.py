@@ -22,6 +22,7 @@ from phfs.core.ahead import Options
 from phfs.core.objects import ByteRange, ETag
 from phfs.errors import NoSuchKey, PreconditionFailed, StoreError, TimedOut
 from phfs.s3.store import Store
+from phfs.s3.window import SinkWindow
 from phfs.vfs.blocks import Block, Buffer, Pool, capacity_for
 from phfs.vfs.budget import Budget
 from phfs.vfs.run import Run
@@ -33,6 +34,9 @@ MOST_UNREAD = 128 * 1024**2
 """Bytes fetched ahead that no read has reached, for the whole mount: four streams' windows. With
 more streams each gets less: there are then enough requests under way, and memory that is written
 long before it is read is out of the processor's cache."""
+
+IDLE_SECONDS = 1.0
+"""Who has not read for so long may lose what was fetched ahead for him to those who do."""
 
 ANSWERS = 16
 """Requests whose quickest beginning of an answer is taken for the store's latency: one of them has
@@ -94,8 +98,8 @@ class Fetcher:
         self._clock = clock
         self._answers: deque[float] = deque(maxlen=ANSWERS)
         self._most_unread = min(MOST_UNREAD, budget.limit // 4)
-        self._sources: dict[Source, None] = {}
-        """The one used last comes last."""
+        self._sources: dict[Source, float] = {}
+        """When each was used, by the clock; the one used last comes last."""
         self._streams = 0
         """Sources that are not fetched whole."""
         budget.add_reclaimer(self._reclaim)
@@ -106,7 +110,7 @@ class Fetcher:
             del self._sources[source]
         else:
             self._count_stream(source, 1)
-        self._sources[source] = None
+        self._sources[source] = self._clock()
 
     def close(self) -> None:
         """The mount ends: close every source that was read, and free what nobody holds."""
@@ -131,8 +135,12 @@ class Fetcher:
         The first of them only, perhaps none, when others need the means more.
         """
         size = sum(capacity_for(span.size) for span in spans)
-        if self._ahead >= self._max_ahead or self.unread + size > self._most_unread:
+        if self._ahead >= self._max_ahead:
             return []
+        if self.unread + size > self._most_unread:
+            self._take_from_idle(size)
+            if self.unread + size > self._most_unread:
+                return []
         blocks: list[Block] = []
         for span in spans:
             buffer = self._pool.take(span.size, reclaim=False)
@@ -191,7 +199,9 @@ class Fetcher:
         """Set the options for the streams of the moment, and the latency of late."""
         if self._fixed is None and self._answers:
             self._alone = Options.for_memory(self._budget.limit, min(self._answers))
-        self.options = self._alone.shared(self._budget.limit // 2 // max(1, self._streams))
+        streams = max(1, self._streams)
+        share, ahead = self._budget.limit // 2 // streams, self._most_unread // streams
+        self.options = self._alone.shared(share, ahead)
 
     def _launch(self, source: Source, blocks: list[Block], *, ahead: bool) -> None:
         run = Run(blocks, self._token, self._loaded, self._clock, ahead=ahead)
@@ -209,36 +219,47 @@ class Fetcher:
             error = failure
         finally:
             self._ahead -= run.ahead
-            for block in run.blocks:
-                if block.loading and block.filled < block.span.size:
-                    block.finish(error)
-                    if block.kept:
-                        block.kept = False
-                        source.lost(block)
-                    self.settle(block)
-                else:
+            for block in run.left:
+                if block.filled == block.span.size:
                     self._loaded(block)
+                    continue
+                block.finish(error)
+                if block.kept:
+                    block.kept = False
+                    source.lost(block)
+                self.settle(block)
             if run.answered is not None:
                 self._answers.append(run.answered - began)
                 self._share()
 
     def _loaded(self, block: Block) -> None:
-        """A block has all its bytes; said once more when its request has ended."""
-        if block.loading:
-            block.finish(None)
-            self.settle(block)
+        """A block has all its bytes."""
+        block.finish(None)
+        self.settle(block)
 
     async def _get(self, source: Source, run: Run) -> None:
-        """Ask for the run's range, again when the object was renamed meanwhile."""
+        """Ask for the run's range, for the rest of it when the object was renamed meanwhile."""
         while True:
             self.requests += 1
             key, etag = source.key, source.etag
-            whole = run.span == (0, source.size)
+            done = run.filled
+            rest = ByteRange(run.span.start + done, run.span.stop)
+            whole = rest == (0, source.size)
+            sink = SinkWindow(run, done)
             try:
-                return await self._store.get(key, run.span, run, if_match=etag, whole=whole)
+                return await self._store.get(key, rest, sink, if_match=etag, whole=whole)
             except (NoSuchKey, PreconditionFailed):
                 if (key, etag) == (source.key, source.etag):
                     raise
+
+    def _take_from_idle(self, size: int) -> None:
+        """Make room for so many bytes ahead, at the cost of who has not read for a while."""
+        recently = self._clock() - IDLE_SECONDS
+        for source, used in self._sources.items():
+            wanted = self.unread + size - self._most_unread
+            if wanted <= 0 or used > recently:
+                break
+            source.give_up(wanted)
 
     def _reclaim(self, wanted: int) -> int:
         """Free idle blocks, those of the source not read for longest first."""

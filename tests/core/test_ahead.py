@@ -29,11 +29,18 @@ def test_a_slow_store_is_asked_further_ahead_in_requests_of_the_same_size() -> N
     assert Options.for_memory(1024 * MIB, 1.0).window == 1024 * MIB // SHARE
 
 
+@pytest.mark.parametrize("latency", [0.0, 0.01])
 @pytest.mark.parametrize("streams", [1, 2, 4, 16, 64, 10_000])
-def test_streams_share_memory(streams: int) -> None:
-    alone = Options.for_memory(512 * MIB)
-    share = 256 * MIB // streams
-    options = alone.shared(share)
+def test_streams_share_memory(streams: int, latency: float) -> None:
+    alone = Options.for_memory(512 * MIB, latency)
+    share, ahead = 256 * MIB // streams, 128 * MIB // streams
+    options = alone.shared(share, ahead)
     assert options.request <= max(share, options.least)
-    assert options.window <= max(2 * share, 2 * options.least)
-    assert (options == alone) == (share >= alone.request)
+    assert 2 * options.request <= options.window <= max(ahead, 2 * options.request)
+    assert options.window <= alone.window
+    assert (options.request == alone.request) == (share >= alone.request)
+
+
+def test_alone_a_stream_has_all_of_its_window() -> None:
+    alone = Options.for_memory(512 * MIB, 0.01)
+    assert alone.shared(256 * MIB, 128 * MIB) == alone

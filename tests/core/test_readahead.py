@@ -158,6 +158,17 @@ def test_a_stream_of_full_requests_is_followed_in_spite_of_short_ones_between() 
     assert len(driver.needed) <= 2
 
 
+def test_what_was_planned_for_a_wider_window_is_dropped_with_its_cursor() -> None:
+    driver = Driver(4096 * MIB)
+    driver.read_through(0, 64 * MIB, MIB)
+    assert max(driver.blocks).stop > 64 * MIB + OPTIONS.request
+    driver.readahead.options = OPTIONS._replace(window=4 * MIB, request=2 * MIB, block=MIB)
+    for number in range(OPTIONS.cursors + 1):
+        driver.read((1000 + 10 * number) * MIB, 128 * KIB)
+        driver.read((2000 + 10 * number) * MIB, 128 * KIB)
+    assert min(driver.blocks).start >= 1000 * MIB
+
+
 @pytest.mark.parametrize("length", [1, 4 * KIB, 16 * KIB, 128 * KIB, MIB])
 def test_random_reads_fetch_little_more_than_they_ask_for(length: int) -> None:
     driver = Driver(4096 * MIB)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -12,11 +13,12 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from phfs.core.ahead import KIB, MIB, Options
 from phfs.core.objects import ByteRange
-from phfs.errors import ServerFault, TimedOut
+from phfs.errors import NoSuchKey, ServerFault, TimedOut
 from phfs.s3.memory import MemoryStore
+from phfs.s3.sink import pour
 from phfs.vfs.blocks import Block, Pool, capacity_for
 from phfs.vfs.budget import Budget
-from phfs.vfs.fetcher import ANSWERS, Fetcher
+from phfs.vfs.fetcher import ANSWERS, IDLE_SECONDS, Fetcher
 from tests.vfs.reading import Rig, rig
 
 
@@ -361,6 +363,59 @@ async def test_a_run_that_breaks_loses_only_what_had_not_come() -> None:
         assert one.view(0, 2 * MIB) == made.data[: 2 * MIB]
         two.pins = 0
         made.fetcher.settle(two)
+
+
+async def test_after_a_rename_a_broken_run_goes_on_where_it_broke() -> None:
+    async with rig(8 * MIB) as made:
+        keeper = Keeper(made)
+        renamed = await made.put("new", made.data)
+
+        async def gone(*args: Any, **kwargs: Any) -> None:
+            # What the retries of a broken try meet once the file has another name.
+            byte_range, sink = args[1], args[2]
+            pour(memoryview(made.data)[byte_range.start : byte_range.start + 5 * MIB], sink)
+            keeper.key, keeper.etag = "new", renamed
+            made.store.get = get  # type: ignore[method-assign]
+            raise NoSuchKey("data: is not there")
+
+        get, made.store.get = made.store.get, gone  # type: ignore[method-assign]
+        blocks = keeper.keep_run(*[ByteRange(at * MIB, (at + 2) * MIB) for at in (0, 2, 4, 6)])
+        await blocks[-1].wait(8 * MIB)
+        await wait_all_tasks_blocked()
+        assert b"".join(bytes(block.buffer) for block in blocks) == made.data
+        assert all(block.idle for block in blocks)
+
+
+async def test_a_request_under_way_holds_no_block_that_was_given_back(
+    autojump_clock: MockClock,
+) -> None:
+    async with rig() as made:
+        made.store.byte_seconds = 1 / MIB
+        keeper = Keeper(made)
+        one, two = keeper.keep_run(ByteRange(0, 2 * MIB), ByteRange(2 * MIB, 4 * MIB))
+        await two.wait(3 * MIB)
+        await wait_all_tasks_blocked()
+        buffer = weakref.ref(one.store_buffer)
+        keeper.blocks.remove(one)
+        made.fetcher.discard(one)
+        del one
+        assert buffer() is None
+        assert two.loading
+
+
+async def test_who_pauses_leaves_room_ahead_to_those_who_read(autojump_clock: MockClock) -> None:
+    async with rig(limit=16 * MIB) as made:
+        idle, busy = Keeper(made), Keeper(made, "other")
+        assert len(idle.keep_run(ByteRange(0, 2 * MIB), ByteRange(2 * MIB, 4 * MIB))) == 2
+        await wait_all_tasks_blocked()
+        await trio.sleep(IDLE_SECONDS / 2)
+        made.fetcher.used(busy)
+        assert busy.keep(0, MIB, ahead=True) is None
+        await trio.sleep(IDLE_SECONDS)
+        made.fetcher.used(busy)
+        busy.key = "data"
+        assert busy.keep(0, MIB, ahead=True) is not None
+        assert [block.span.start for block in idle.blocks] == [2 * MIB]
 
 
 async def test_a_run_is_as_long_as_memory_allows_and_none_where_others_lie_far_ahead() -> None:
