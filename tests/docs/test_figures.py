@@ -47,6 +47,6 @@ def test_the_training_data_s_figures_are_those_that_were_measured(words: str) ->
 
 
 def test_the_model_server_s_figures_are_those_that_were_measured() -> None:
-    shown = re.findall(r"\d[\d,]* MB/s|\d[\d,]*(?= and \d+ MB/s)", SERVER)
+    shown = re.findall(r"\d[\d,]* MB/s|\d[\d,]*(?= and [\d,]+ MB/s)", SERVER)
     figures = [text.removesuffix(" MB/s") for text in shown]
     assert figures == [*measured("read-mmap-4"), *measured("read-seq-1")]
