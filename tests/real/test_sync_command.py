@@ -115,6 +115,7 @@ def test_delete_asks_or_is_refused_and_does_what_a_dry_run_says(shell: Shell, tr
     assert b"--yes" in refused.stderr
     assert sorted(shell.keys()) == ["t/old", "told"], "nothing was done before it was refused"
     planned = shell.call("sync", "--delete", "--dry-run", "t", "phfs:///t")
+    next_second()
     done = shell.call("sync", "--delete", "--yes", "-v", "t", "phfs:///t")
     assert (planned.returncode, done.returncode) == (0, 0)
     assert sorted(planned.stdout.splitlines()) == sorted(done.stdout.splitlines())
