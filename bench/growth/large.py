@@ -6,22 +6,19 @@ Called by the topics.
 
 from __future__ import annotations
 
-import mmap
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Event
 
 from phfs.bench.cold import open_cold
+from phfs.bench.place import REQUEST
 from phfs.bench.scenario import MIB
 from phfs.bench.together import streams
 from phfs.bench.wrong import expect
 
 DROPPED = 64 * MIB
 """Bytes behind a reader after which they are dropped."""
-
-BLOCK = memoryview(mmap.mmap(-1, MIB))
-"""At the start of a page, see ``writing`` of the scenarios."""
 
 
 def read(path: Path, spans: Sequence[range], stop: Event) -> int:
@@ -55,7 +52,7 @@ def write(path: Path, size: int, stop: Event) -> int:
     done = 0
     try:
         while done < size and not stop.is_set():
-            done += os.write(descriptor, BLOCK[: size - done])
+            done += os.write(descriptor, REQUEST[: size - done])
     finally:
         os.close(descriptor)
     return done

@@ -6,6 +6,7 @@ itself. Used by ``scenarios`` to prepare and by ``measure`` to clean up.
 
 from __future__ import annotations
 
+import mmap
 import random
 import shutil
 from collections.abc import Iterable
@@ -17,6 +18,12 @@ from phfs.bench.floor import PIECE, THREADS, Floor
 
 BLOCK = random.Random(1).randbytes(PIECE)
 """What large files are made of."""
+
+REQUEST = memoryview(mmap.mmap(-1, 1024**2))
+"""A request of 1 MiB that writes of it, at the start of a page, where cp, dd and fio have theirs:
+elsewhere 1 MiB lies in 257 pages, and the kernel, which hands over 256 at once, makes two requests
+of it."""
+REQUEST[:] = BLOCK[: len(REQUEST)]
 
 
 class Place(Protocol):

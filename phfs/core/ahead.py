@@ -57,7 +57,11 @@ class Options(NamedTuple):
         window = min(self.window, max(2 * fitting.request, ahead))
         return fitting._replace(window=window)
 
+    def request_within(self, size: int) -> int:
+        """The largest request that ``size`` bytes hold: a power of two, within the limits."""
+        return max(self.least, min(self.request, 1 << max(size, 1).bit_length() - 1))
+
     def _of(self, size: int) -> Options:
-        """The same with requests of at most ``size`` bytes, each a power of two."""
-        request = max(self.least, min(self.request, 1 << max(size, 1).bit_length() - 1))
+        """The same with requests of at most ``size`` bytes."""
+        request = self.request_within(size)
         return self._replace(request=request, block=max(self.least, request // 4))

@@ -216,9 +216,8 @@ class ReadAhead:
         return ByteRange(start, min(max(start + size, _page_up(gap.stop) + rest), limit))
 
     def _request(self, window: int) -> int:
-        """Request size for a window: half of it as a power of two, within the limits."""
-        half = 1 << max(window // 2, 1).bit_length() - 1
-        return max(self.options.least, min(self.options.request, half))
+        """Request size for a window: two of them fit into it."""
+        return self.options.request_within(window // 2)
 
     def _ahead(self, position: int, window: int) -> list[list[ByteRange]]:
         """What of the window after ``position`` is in no block yet, in whole requests.

@@ -97,6 +97,8 @@ class Fetcher:
         self._ahead = 0
         self._clock = clock
         self._answers: deque[float] = deque(maxlen=ANSWERS)
+        self._latency = 0.0
+        """The quickest of those, in seconds."""
         self._most_unread = min(MOST_UNREAD, budget.limit // 4)
         self._sources: dict[Source, float] = {}
         """When each was used, by the clock; the one used last comes last."""
@@ -135,12 +137,8 @@ class Fetcher:
         The first of them only, perhaps none, when others need the means more.
         """
         size = sum(capacity_for(span.size) for span in spans)
-        if self._ahead >= self._max_ahead:
+        if self._ahead >= self._max_ahead or not self._makes_room(size):
             return []
-        if self.unread + size > self._most_unread:
-            self._take_from_idle(size)
-            if self.unread + size > self._most_unread:
-                return []
         blocks: list[Block] = []
         for span in spans:
             buffer = self._pool.take(span.size, reclaim=False)
@@ -197,8 +195,8 @@ class Fetcher:
 
     def _share(self) -> None:
         """Set the options for the streams of the moment, and the latency of late."""
-        if self._fixed is None and self._answers:
-            self._alone = Options.for_memory(self._budget.limit, min(self._answers))
+        if self._fixed is None:
+            self._alone = Options.for_memory(self._budget.limit, self._latency)
         streams = max(1, self._streams)
         share, ahead = self._budget.limit // 2 // streams, self._most_unread // streams
         self.options = self._alone.shared(share, ahead)
@@ -229,8 +227,15 @@ class Fetcher:
                     source.lost(block)
                 self.settle(block)
             if run.answered is not None:
-                self._answers.append(run.answered - began)
-                self._share()
+                self._heard(run.answered - began)
+
+    def _heard(self, seconds: float) -> None:
+        """The store has begun an answer after so long."""
+        self._answers.append(seconds)
+        quickest = min(self._answers)
+        if quickest != self._latency:
+            self._latency = quickest
+            self._share()
 
     def _loaded(self, block: Block) -> None:
         """A block has all its bytes."""
@@ -252,14 +257,17 @@ class Fetcher:
                 if (key, etag) == (source.key, source.etag):
                     raise
 
-    def _take_from_idle(self, size: int) -> None:
-        """Make room for so many bytes ahead, at the cost of who has not read for a while."""
-        recently = self._clock() - IDLE_SECONDS
-        for source, used in self._sources.items():
-            wanted = self.unread + size - self._most_unread
-            if wanted <= 0 or used > recently:
-                break
-            source.give_up(wanted)
+    def _makes_room(self, size: int) -> bool:
+        """Whether so many bytes more may lie ahead, if need be at the cost of who has not read for
+        a while."""
+        room = self._most_unread - size
+        if self.unread > room:
+            recently = self._clock() - IDLE_SECONDS
+            for source, used in self._sources.items():
+                if used > recently or self.unread <= room:
+                    break
+                source.give_up(self.unread - room)
+        return self.unread <= room
 
     def _reclaim(self, wanted: int) -> int:
         """Free idle blocks, those of the source not read for longest first."""

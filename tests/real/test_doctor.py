@@ -384,6 +384,25 @@ def test_without_fuse_the_store_is_examined_all_the_same(
 # -- interrupted -------------------------------------------------------------------------------
 
 
+def interrupted(
+    doctor: Doctor, place: Place, proxy: FaultProxy, number: signal.Signals
+) -> tuple[int, str]:
+    """Send a signal once the proxy's fault was met; the exit code, and what was said of it."""
+    slow = place._replace(endpoint_url=proxy.url)
+    with subprocess.Popen(
+        doctor.words(slow),
+        env=doctor.environ(slow),
+        stderr=subprocess.PIPE,
+        text=True,
+        stdout=subprocess.DEVNULL,
+    ) as process:
+        wait_until(lambda: proxy.hit or process.poll() is not None)
+        assert proxy.hit, "it has ended before"
+        process.send_signal(number)
+        _, said = process.communicate(timeout=PATIENCE)
+    return process.returncode, said
+
+
 @pytest.mark.parametrize(
     ("kind", "number"),
     [
@@ -399,19 +418,8 @@ def test_interrupted_it_removes_what_it_wrote(
     place = new_place(minio)
     with FaultProxy(minio.endpoint_url) as proxy:
         proxy.fault(faults.stall_after, kind=kind)
-        slow = place._replace(endpoint_url=proxy.url)
-        with subprocess.Popen(
-            doctor.words(slow),
-            env=doctor.environ(slow),
-            stderr=subprocess.PIPE,
-            text=True,
-            stdout=subprocess.DEVNULL,
-        ) as process:
-            wait_until(lambda: proxy.hit or process.poll() is not None)
-            assert proxy.hit, "it has ended before"
-            process.send_signal(number)
-            _, said = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 130
+        code, said = interrupted(doctor, place, proxy, number)
+    assert code == 130
     assert said == "phfs doctor: Interrupted; what was written is removed.\n"
     assert doctor.left(place) == []
 
@@ -422,19 +430,8 @@ def test_interrupted_while_it_mounts_nothing_stays_mounted(
     place = new_place(minio)
     with FaultProxy(minio.endpoint_url) as proxy:
         proxy.fault(faults.stall_before, key="/mount/written", times=math.inf)
-        slow = place._replace(endpoint_url=proxy.url)
-        with subprocess.Popen(
-            doctor.words(slow),
-            env=doctor.environ(slow),
-            stderr=subprocess.PIPE,
-            text=True,
-            stdout=subprocess.DEVNULL,
-        ) as process:
-            wait_until(lambda: proxy.hit or process.poll() is not None)
-            assert proxy.hit, "it has ended before"
-            process.send_signal(signal.SIGINT)
-            process.communicate(timeout=PATIENCE)
-    assert process.returncode == 130
+        code, _ = interrupted(doctor, place, proxy, signal.SIGINT)
+    assert code == 130
     wait_until(lambda: doctor.left(place) == [])
 
 

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from phfs.core.objects import ByteRange, ETag
+from phfs.s3.sink import Bytes
 from phfs.s3.store import Store
 
 
-class BytesSink:
+class BytesSink(Bytes):
     """A sink of ``size`` bytes; ``advances`` lists the progress reported, ``cancelled`` is set by
     the test."""
 
     def __init__(self, size: int) -> None:
-        self.buffer = memoryview(bytearray(size))
-        self.cancelled = False
-        self.awaited = 0
+        super().__init__(memoryview(bytearray(size)))
         self.advances: list[int] = []
-
-    def space(self, start: int, stop: int) -> memoryview:
-        return self.buffer[start:stop]
 
     def advance(self, filled: int) -> None:
         self.advances.append(filled)

@@ -20,7 +20,9 @@ from phfs.errors import (
     Stale,
     StoreError,
 )
+from phfs.s3.sink import pour
 from phfs.s3.store import Sink
+from phfs.s3.window import SinkWindow
 from tests.vfs.reading import Rig, rig
 
 
@@ -419,12 +421,8 @@ class ThreadStore:
     def _fill(self, byte_range: ByteRange, sink: Sink) -> None:
         for start in range(0, byte_range.size, 64 * KIB):
             stop = min(start + 64 * KIB, byte_range.size)
-            data = memoryview(self.data)[byte_range.start + start : byte_range.start + stop]
-            while data:
-                space = sink.space(stop - len(data), stop)
-                space[:] = data[: len(space)]
-                data = data[len(space) :]
-            sink.advance(stop)
+            piece = memoryview(self.data)[byte_range.start + start : byte_range.start + stop]
+            pour(piece, SinkWindow(sink, start))
 
 
 async def test_bytes_that_come_from_threads_wake_their_readers() -> None:

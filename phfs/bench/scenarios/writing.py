@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 from pathlib import Path
 from threading import Event
 
 from phfs.bench.floor import Floor
-from phfs.bench.place import BLOCK
+from phfs.bench.place import BLOCK, REQUEST
 from phfs.bench.scenario import MB_PER_SECOND, MIB, Scenario, Size, Theme, nothing
 from phfs.bench.together import streams
 from phfs.bench.turn import Turn
@@ -23,18 +22,12 @@ def theme(size: Size) -> Theme:
 
 
 def _write(path: Path, size: int, stop: Event) -> int:
-    """Write a file in requests of 1 MiB and close it; the number of bytes.
-
-    From the start of a page, as cp, dd and fio do: elsewhere 1 MiB lies in 257 pages, and the
-    kernel, which hands over 256 at once, makes two requests of it.
-    """
-    chunk = mmap.mmap(-1, MIB)
-    chunk.write(BLOCK[:MIB])
+    """Write a file in requests of 1 MiB and close it; the number of bytes."""
     written = 0
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
         while written < size and not stop.is_set():
-            written += os.write(descriptor, chunk)
+            written += os.write(descriptor, REQUEST)
     finally:
         os.close(descriptor)
     return written
