@@ -11,6 +11,12 @@ from typing import NamedTuple
 KIB = 1024
 MIB = 1024 * KIB
 
+PAGE = 4 * KIB
+"""Ranges begin on a page: the kernel asks for whole pages."""
+
+LARGEST = 1024 * KIB
+"""The most that the kernel asks for at once (256 pages, FUSE_MAX_MAX_PAGES)."""
+
 SHARE = 8
 """One stream gets this part of the memory limit at most: several have to get on."""
 

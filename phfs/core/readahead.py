@@ -21,14 +21,10 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from phfs.core.ahead import KIB, Options
+from phfs.core.ahead import LARGEST, PAGE, Options
+from phfs.core.cursor import Cursor
 from phfs.core.objects import ByteRange
-
-PAGE = 4 * KIB
-"""Ranges begin on a page: the kernel asks for whole pages."""
-
-LARGEST = 1024 * KIB
-"""The most that the kernel asks for at once (256 pages, FUSE_MAX_MAX_PAGES)."""
+from phfs.core.strides import TOLERATED, Strides
 
 
 class Plan(NamedTuple):
@@ -42,47 +38,20 @@ class Plan(NamedTuple):
     drop: list[ByteRange]
 
 
-class _Cursor:
-    """The bytes ``start <= i < position`` were read; ``credit`` counts as read, too."""
-
-    __slots__ = ("credit", "last", "planned", "position", "requests", "start")
-
-    def __init__(self, start: int, position: int, credit: int) -> None:
-        self.start = start
-        self.position = position
-        self.credit = credit
-        self.requests = 0
-        self.last = 0
-        """Bytes of the last request."""
-        self.planned = position
-        """Up to where something was planned ahead of it."""
-
-    def window(self, options: Options) -> int:
-        """Bytes to hold ahead of the position; none until a second request has followed."""
-        if self.requests < 2:
-            return 0
-        read = self.position - self.start + self.credit
-        return min(options.window, options.growth * read)
-
-    def reach(self, options: Options) -> ByteRange:
-        """Where this cursor may still read, or has skipped a short while ago."""
-        slack = options.first
-        end = max(self.position + max(slack, self.window(options)), self.planned)
-        return ByteRange(self.position - slack, end)
-
-
 class ReadAhead:
     """The cursors of one version of one file of ``size`` bytes, and the blocks planned for them."""
 
     def __init__(self, size: int, options: Options) -> None:
         self._size = size
         self.options = options  # may be replaced between two plans
-        self._cursors: list[_Cursor] = []
+        self._cursors: list[Cursor] = []
         """The one used last comes first."""
         self._starts: list[int] = []
         self._stops: list[int] = []
         """Blocks planned and not forgotten, disjoint, by offset."""
         self._suspects: list[ByteRange] = []  # where blocks may have become useless meanwhile
+        self._strides = Strides(size)
+        self._foreseen: list[ByteRange] = []
 
     def plan(self, offset: int, length: int) -> Plan:
         """Plan the read of ``length`` > 0 bytes at ``offset``, all of them inside the file.
@@ -99,9 +68,11 @@ class ReadAhead:
         if needed:
             blocks, gaps = self._cover(wanted)
             assert not gaps
-        prefetch = self._ahead(cursor.position, window)
+        prefetch = self._ahead(cursor, window)
         if prefetch:
             cursor.planned = prefetch[-1][-1].stop
+        if cursor.start == wanted.start:
+            prefetch += self._elsewhere()
         return Plan(blocks, needed, prefetch, drop)
 
     def whole(self) -> ByteRange:
@@ -137,7 +108,7 @@ class ReadAhead:
             gaps.append(ByteRange(position, wanted.stop))
         return blocks, gaps
 
-    def _follow(self, read: ByteRange, *, covered: bool) -> _Cursor | None:
+    def _follow(self, read: ByteRange, *, covered: bool) -> Cursor | None:
         """Move the cursor this read continues, or begin one; None for a repetition."""
         cursors = self._cursors
         for cursor in cursors:
@@ -150,14 +121,24 @@ class ReadAhead:
                 cursor.start <= read.start and read.stop <= cursor.position for cursor in cursors
             ):
                 return None
-            cursor = _Cursor(read.start, read.start, self._credit(read.start))
+            cursor = self._begin(read.start)
             self._advance(cursor, read)
             if len(cursors) >= self.options.cursors:
                 self._suspects.append(cursors.pop().reach(self.options))
         cursors.insert(0, cursor)
         return cursor
 
-    def _advance(self, cursor: _Cursor, read: ByteRange) -> None:
+    def _begin(self, start: int) -> Cursor:
+        cursor = Cursor(start, self._credit(start))
+        self._strides.begun(cursor)
+        if cursor.expected and self._strides.dense(self.options):
+            cursor.credit = self._strides.earned
+            cursor.requests = 1
+            cursor.expected = 0
+        cursor.planned = start + cursor.expected
+        return cursor
+
+    def _advance(self, cursor: Cursor, read: ByteRange) -> None:
         """Move a cursor on, over the cursors that begin where it now stands.
 
         A new cursor takes over none: a file that is read backwards is no stream. What is shorter
@@ -177,6 +158,7 @@ class ReadAhead:
             cursor.requests += follower.requests
             cursor.planned = max(cursor.planned, follower.planned)
             self._cursors.remove(follower)
+            self._strides.forget(follower)
             self._suspects.append(follower.reach(self.options))
         behind = before - self.options.first
         if bisect_right(self._stops, behind) != bisect_right(self._stops, cursor.position):
@@ -219,9 +201,30 @@ class ReadAhead:
         """Request size for a window: two of them fit into it."""
         return self.options.request_within(window // 2)
 
-    def _ahead(self, position: int, window: int) -> list[list[ByteRange]]:
-        """What of the window after ``position`` is in no block yet, in whole requests.
-        Ends where another stream began: what that has read is in the page cache."""
+    def _elsewhere(self) -> list[list[ByteRange]]:
+        """What is in no block yet of the places where reads are foreseen."""
+        self._strides.foresee(self.options)
+        places = self._strides.places
+        if places == self._foreseen:
+            return []
+        self._suspects += set(self._foreseen).difference(places)
+        self._foreseen = places
+        runs = []
+        for place in places:
+            gaps = self._cover(place)[1]
+            if 2 * sum(gap.size for gap in gaps) <= place.size:
+                continue  # It was planned before, from a little farther away.
+            for gap in gaps:
+                for start in range(gap.start, gap.stop, self.options.request):
+                    stop = min(start + self.options.request, gap.stop)
+                    runs.append([self._add(block) for block in self._cut(start, stop)])
+        return runs
+
+    def _ahead(self, cursor: Cursor, window: int) -> list[list[ByteRange]]:
+        """What of the window after the cursor is in no block yet, in whole requests. Ends where
+        another stream began, for what that has read is in the page cache, and where the cursor is
+        expected to end."""
+        position = cursor.position
         prefetch: list[list[ByteRange]] = []
         if not window:
             return prefetch
@@ -230,6 +233,9 @@ class ReadAhead:
             (c.start for c in self._cursors if c.start >= position and c.position - c.start > size),
             default=self._size,
         )
+        expected = cursor.start + cursor.expected
+        if position <= expected + min(cursor.expected // TOLERATED, LARGEST):
+            barrier = min(barrier, _page_up(expected))
         end = min(barrier, position + window)
         index = bisect_right(self._stops, position)
         while position < end:
@@ -265,6 +271,7 @@ class ReadAhead:
         """Forget and return the blocks that no cursor wants, but those being read now."""
         suspects, self._suspects = self._suspects, []
         reaches = [(c.start, c.position, *c.reach(self.options)) for c in self._cursors]
+        reaches += [(0, 0, *place) for place in self._foreseen]
         drop: list[ByteRange] = []
         for suspect in suspects:
             index = bisect_right(self._stops, suspect.start)

@@ -7,8 +7,9 @@ together; called by the file system's read and, after a rename, by whoever renam
 
 from __future__ import annotations
 
+from phfs.core.ahead import PAGE
 from phfs.core.objects import ByteRange, ETag
-from phfs.core.readahead import PAGE, Plan, ReadAhead
+from phfs.core.readahead import Plan, ReadAhead
 from phfs.errors import BadHandle, NoSuchKey, PreconditionFailed, Stale
 from phfs.vfs.blocks import Block
 from phfs.vfs.fetcher import Fetcher

@@ -101,6 +101,19 @@ async def test_interleaved_cursors_all_become_streams(
             reader.close()
 
 
+async def test_columns_of_a_table_take_few_round_trips(autojump_clock: MockClock) -> None:
+    async with rig(256 * MIB) as made:
+        made.store.latency = 0.010
+        reader = made.reader()
+        begun = trio.current_time()
+        for group in range(0, 256 * MIB, 8 * MIB):
+            for column in (1, 3, 4, 6):
+                start = group + column * MIB + 12 * KIB
+                await made.read_through(reader, start, start + 700 * KIB, 128 * KIB)
+        # Each of 128 waits for two answers at most; the ten that are learned from do.
+        assert trio.current_time() - begun <= 0.010 * (2 * 10 + 6)
+
+
 async def test_a_random_read_fetches_little(autojump_clock: MockClock) -> None:
     async with rig(32 * MIB) as made:
         reader = made.reader()
