@@ -45,15 +45,25 @@ class Demand:
         margin = min(ttl / 2, max(ttl / 4, 4 * self._took))
         return listed is None or now - listed >= ttl - margin
 
+    def walked(self, now: float) -> bool:
+        """Somebody will likely enter the directory: whether to list it."""
+        return not self._underway and self._pages == 1 and now >= self._not_before
+
     def begun(self, now: float) -> None:
         """The directory is being listed."""
         self._underway = True
         self._begun = now
         self._asked = 0
 
-    def too_long(self, now: float, pages: int, ttl: float) -> bool:
-        """Whether a listing that has brought ``pages`` and goes on is to be given up."""
-        return pages >= MOST_PAGES or now - self._begun > ttl / 2
+    def too_long(self, now: float, ttl: float) -> bool:
+        """Whether a listing that goes on is to be given up."""
+        return now - self._begun > ttl / 2
+
+    def cut(self) -> None:
+        """The one page that was listed for a walk, which has ended, was not all, or failed: no more
+        walks, but names may be asked for."""
+        self._not_before = 0.0
+        self._pages = max(self._pages, 2)
 
     def ended(self, now: float, pages: int | None) -> None:
         """All ``pages`` have come; None: it was given up, or failed."""

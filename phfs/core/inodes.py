@@ -7,7 +7,7 @@ Never asks the store; knows no handle beyond a count of users. Called by ``vfs``
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -16,6 +16,7 @@ from phfs.core.demand import Demand
 from phfs.core.listing import NO_ETAG, Child
 from phfs.core.objects import ETag
 from phfs.core.tree import DirectoryCache
+from phfs.core.walk import Walk
 
 ROOT = 1
 """The root's inode number (FUSE_ROOT_ID)."""
@@ -69,6 +70,7 @@ class Directory(Inode):
     cache: DirectoryCache = field(default_factory=DirectoryCache)
     children: dict[str, Inode] = field(default_factory=dict)
     demand: Demand = field(default_factory=Demand)
+    walk: Walk | None = None
     mtime: int = 0
 
     @property
@@ -156,14 +158,8 @@ class InodeTable:
         return inode
 
     def _number(self, parent: Directory, name: str, child: Child) -> int:
-        """A free number, the same for the same version whenever it can be.
-
-        The kernel forgets a name when it likes; a program that looks at a file before and after,
-        as ``shutil.rmtree`` does, must see one file.
-        """
-        said = f"{parent.key}{name}\0{'/' if child.is_dir else child.etag}"
-        digest = blake2b(said.encode(errors="surrogatepass"), digest_size=8).digest()
-        number = ROOT + 1 + int.from_bytes(digest, "big") % (NUMBERS - ROOT - 1)
+        """A free number, the same for the same version whenever it can be."""
+        number = _first_number(parent.key, name, child)
         while number in self._inodes:
             number = ROOT + 1 + number % (NUMBERS - ROOT - 1)
         return number
@@ -223,6 +219,29 @@ class InodeTable:
         while above is not None and not is_needed(above):
             self._inodes.pop(above.number, None)
             above = above.parent if _detach(above) else None
+
+
+def numbers_in(directory: Directory) -> Callable[[str], int]:
+    """Tells the inode number of each name the directory is known to have: the one it has, or the
+    one it will get unless that is taken by then."""
+    key, bound, known = directory.key, directory.children, directory.cache.children
+
+    def number(name: str) -> int:
+        inode = bound.get(name)
+        return _first_number(key, name, known[name]) if inode is None else inode.number
+
+    return number
+
+
+def _first_number(above: str, name: str, child: Child) -> int:
+    """Where to look for a free number.
+
+    The kernel forgets a name when it likes; a program that looks at a file before and after, as
+    ``shutil.rmtree`` does, must see one file.
+    """
+    said = f"{above}{name}\0{'/' if child.is_dir else child.etag}"
+    digest = blake2b(said.encode(errors="surrogatepass"), digest_size=8).digest()
+    return ROOT + 1 + int.from_bytes(digest, "big") % (NUMBERS - ROOT - 1)
 
 
 def is_needed(inode: Inode) -> bool:

@@ -25,6 +25,7 @@ class DirectoryCache:
         self._run = 0
         self.children: dict[str, Child] = {}
         self._in_order: list[str] | None = None
+        self._directories: list[str] | None = None
         self.listed: float | None = None
         """When the last complete listing began."""
         self._absent: dict[str, float] = {}
@@ -49,6 +50,12 @@ class DirectoryCache:
             self._in_order = sorted(name for name, it in self.children.items() if not it.is_dir)
         return self._in_order
 
+    def directories_in_order(self) -> list[str]:
+        """The names of the sub-directories that are known, in listing order."""
+        if self._directories is None:
+            self._directories = sorted(name for name, it in self.children.items() if it.is_dir)
+        return self._directories
+
     def is_absent(self, name: str, oldest: float) -> bool:
         """Whether the name is known, since ``oldest`` or later, not to exist."""
         if self.get(name, oldest) is not None:
@@ -64,6 +71,8 @@ class DirectoryCache:
     def put(self, name: str, child: Child) -> None:
         """This mount has just made ``child``: it is what is there, whatever was known."""
         self._absent.pop(name, None)
+        if name not in self.children and child.is_dir:
+            self._directories = None
         if self._in_order is not None and name not in self.children and not child.is_dir:
             insort(self._in_order, name)
         self.children[name] = child
@@ -90,6 +99,7 @@ class DirectoryCache:
             at = bisect_left(self._in_order, name)
             if self._in_order[at : at + 1] == [name]:
                 del self._in_order[at]
+        self._directories = None
         self._absent[name] = now
 
     def learn_absent(self, name: str, begun: float) -> Child | None:
@@ -114,7 +124,7 @@ class DirectoryCache:
             if child.seen > (merged[name].seen if name in merged else begun):
                 merged[name] = child
         self.children = merged
-        self._in_order = None
+        self._in_order = self._directories = None
         self._absent = {name: time for name, time in self._absent.items() if time >= begun}
         self.listed = begun
 
@@ -125,13 +135,13 @@ class DirectoryCache:
         """Nothing known of this name may be believed, a complete listing neither."""
         self.children.pop(name, None)
         self._absent.pop(name, None)
-        self._in_order = None
+        self._in_order = self._directories = None
         self.listed = None
 
     def clear(self) -> None:
         """Forget everything."""
         self.children, self._absent, self.listed = {}, {}, None
-        self._in_order = None
+        self._in_order = self._directories = None
 
     def expire(self, oldest: float) -> None:
         """Forget names known not to exist that nobody may believe any more."""

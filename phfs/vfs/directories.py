@@ -47,8 +47,17 @@ class _Listing:
     async def fetch(self, wanted: int) -> None:
         """Read pages until more than ``wanted`` entries are known, or all of them."""
         async with self._lock:
+            if self._token is None and not self.complete:
+                await self._take_ahead()
             while not self.complete and len(self.entries) <= wanted:
                 await self._fetch_page()
+
+    async def _take_ahead(self) -> None:
+        """Use a listing that was begun before anybody asked."""
+        await self._namespace.listed_ahead(self._directory)
+        oldest = trio.current_time() - self._namespace.ttl
+        if self._directory.cache.is_complete(oldest):
+            self._finish()
 
     async def _fetch_page(self) -> None:
         directory, fold = self._directory, self._fold
@@ -98,6 +107,7 @@ class Directories:
         """Open a directory; its entries are asked for when they are read."""
         handle = self._next
         self._next += 1
+        self._namespace.entered(directory)
         self._open[handle] = (directory, _Listing(self._namespace, directory))
         self._namespace.inodes.use(directory)
         return handle

@@ -118,6 +118,14 @@ class Namespace:
         if inode.parent is not None:
             self._refreshing.asked(inode.parent)
 
+    def entered(self, directory: Directory) -> None:
+        """A directory is opened, likely to be listed: others may be, next."""
+        self._refreshing.entered(directory)
+
+    async def listed_ahead(self, directory: Directory) -> None:
+        """Wait for the directory's listing if one is on its way already."""
+        await self._refreshing.ahead(directory)
+
     def check_current(self, inode: File) -> None:
         """Raises ``Stale`` when the inode is known not to be what its path stands for."""
         if inode.parent is not None and not inode.uncommitted:

@@ -1,8 +1,8 @@
-"""Lists directories in use before anybody has to wait for it.
+"""Lists directories before anybody has to wait for it: those in use, and those next in a walk.
 
-Owns the requests; when one is worth it is decided by ``core/demand``. What comes back is kept in
-the directory's cache, where newer knowledge wins: nothing becomes older than the TTL by it. Called
-by ``namespace`` for every name that is asked for.
+Owns the requests; when one is worth it is decided by ``core/demand`` and ``core/walk``. What comes
+back is kept in the directory's cache, where newer knowledge wins: nothing becomes older than the
+TTL by it. Called by ``namespace`` for every name that is asked for and every directory entered.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import logging
 
 import trio
 
-from phfs.core.inodes import Directory
+from phfs.core.demand import MOST_PAGES
+from phfs.core.inodes import Directory, numbers_in
 from phfs.core.listing import Child, ListingFold
+from phfs.core.walk import Walk
 from phfs.errors import StoreError
 from phfs.s3.store import Store
 from phfs.vfs.known import Known
@@ -28,6 +30,8 @@ class Refreshing:
         self._known = known
         self._nursery = nursery
         self._ttl = ttl
+        self._ahead: dict[Directory, trio.Event] = {}
+        """The directories that are being listed for a walk."""
 
     def asked(self, directory: Directory) -> None:
         """A name of the directory is asked for."""
@@ -36,17 +40,54 @@ class Refreshing:
             directory.demand.begun(now)
             self._nursery.start_soon(self._list, directory, ListingFold(directory.key, now))
 
-    async def _list(self, directory: Directory, fold: ListingFold) -> None:
+    def entered(self, directory: Directory) -> None:
+        """A directory is opened, likely to be listed."""
+        parent = directory.parent
+        if parent is None or self._ttl <= 0:
+            return
+        now = trio.current_time()
+        parent.walk = parent.walk or Walk()
+        names = parent.cache.directories_in_order()
+        number = numbers_in(parent)
+        for name in parent.walk.entered(names, directory.name, number, now, self._ttl):
+            following = parent.children.get(name)
+            if (
+                isinstance(following, Directory)
+                and not following.cache.is_complete(now - self._ttl / 2)
+                and following.demand.walked(now)
+            ):
+                following.demand.begun(now)
+                self._ahead[following] = trio.Event()
+                fold = ListingFold(following.key, now)
+                self._nursery.start_soon(self._list_walked, following, fold)
+
+    async def ahead(self, directory: Directory) -> None:
+        """Wait for the directory's listing if one is on its way for a walk."""
+        event = self._ahead.get(directory)
+        if event is not None:
+            await event.wait()
+
+    async def _list_walked(self, directory: Directory, fold: ListingFold) -> None:
+        try:
+            if await self._list(directory, fold, most=1) is None:
+                directory.demand.cut()
+        finally:
+            self._ahead.pop(directory).set()
+
+    async def _list(
+        self, directory: Directory, fold: ListingFold, most: int = MOST_PAGES
+    ) -> int | None:
         pages: int | None = None
         try:
-            pages = await self._list_pages(directory, fold)
+            pages = await self._list_pages(directory, fold, most)
         except StoreError as error:
             # Nobody waits for it: whoever needs a name asks for it, and is told.
             log.debug("%s could not be listed ahead: %s", directory.path, error)
         finally:
             directory.demand.ended(trio.current_time(), pages)
+        return pages
 
-    async def _list_pages(self, directory: Directory, fold: ListingFold) -> int | None:
+    async def _list_pages(self, directory: Directory, fold: ListingFold, most: int) -> int | None:
         """List to the end; the number of pages, None if it was given up."""
         children: dict[str, Child] = {}
         token: str | None = None
@@ -59,7 +100,8 @@ class Refreshing:
             token = page.next_token
             if token is None:
                 break
-            if directory.demand.too_long(trio.current_time(), pages, self._ttl):
+            now = trio.current_time()
+            if pages >= most or directory.demand.too_long(now, self._ttl):
                 return None
         if directory.key != key or not directory.linked:
             return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from phfs.core.inodes import Directory, File
+from phfs.core.inodes import Directory, File, numbers_in
 from phfs.core.succession import Succession
 from phfs.vfs.fetcher import Fetcher
 from phfs.vfs.reader import Reader
@@ -49,11 +49,15 @@ class Siblings:
         return Reader(self._fetcher, inode.key, inode.size, inode.etag)
 
     def _fetch_next(self, directory: Directory, name: str) -> None:
+        last = next(reversed(self._successions.values()), None)
         succession = self._successions.pop(directory.number, None) or Succession()
+        if last is not None and last is not succession:
+            succession.believe(last.order)
         self._successions[directory.number] = succession
         if len(self._successions) > MOST_DIRECTORIES:
             self._successions.popitem(last=False)
-        for sibling in succession.read(directory.cache.files_in_order(), name):
+        names = directory.cache.files_in_order()
+        for sibling in succession.read(names, name, numbers_in(directory)):
             if not self._fetch(directory, sibling):
                 succession.gave_up(sibling)
                 return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from phfs.core.demand import LEAST_ASKED, MOST_PAGES, REST, Demand
+from phfs.core.demand import LEAST_ASKED, REST, Demand
 
 TTL = 1.0
 
@@ -52,9 +52,24 @@ def test_what_takes_too_long_is_given_up_and_left_alone_for_a_while() -> None:
     demand = Demand()
     asked(demand, LEAST_ASKED, 0.0, None)
     demand.begun(0.0)
-    assert not demand.too_long(0.4, MOST_PAGES - 1, TTL)
-    assert demand.too_long(0.1, MOST_PAGES, TTL)
-    assert demand.too_long(0.6, 2, TTL)
+    assert not demand.too_long(0.4, TTL)
+    assert demand.too_long(0.6, TTL)
     demand.ended(0.6, None)
     assert not any(asked(demand, 1000, REST, None))
     assert demand.asked(REST + 1, None, TTL)
+
+
+def test_a_walk_lists_what_is_not_being_listed_and_fits_a_page() -> None:
+    demand = Demand()
+    assert demand.walked(0.0)
+    demand.begun(0.0)
+    assert not demand.walked(0.1)
+    demand.ended(0.1, 1)
+    assert demand.walked(0.2)
+    demand.begun(0.2)
+    demand.ended(0.3, None)
+    demand.cut()
+    assert not demand.walked(1000.0)
+    assert any(asked(demand, 2 * LEAST_ASKED, 0.4, None)), "its names are worth a listing still"
+    demand.ended(0.5, 1)
+    assert demand.walked(0.6), "it has become small"
