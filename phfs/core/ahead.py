@@ -71,3 +71,8 @@ class Options(NamedTuple):
         """The same with requests of at most ``size`` bytes."""
         request = self.request_within(size)
         return self._replace(request=request, block=max(self.least, request // 4))
+
+
+def page_up(offset: int) -> int:
+    """The offset, or where the page ends that it lies in."""
+    return -(-offset // PAGE) * PAGE

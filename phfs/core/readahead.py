@@ -21,10 +21,10 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from phfs.core.ahead import LARGEST, PAGE, Options
+from phfs.core.ahead import LARGEST, PAGE, Options, page_up
 from phfs.core.cursor import Cursor
+from phfs.core.cursors import Cursors
 from phfs.core.objects import ByteRange
-from phfs.core.strides import TOLERATED, Strides
 
 
 class Plan(NamedTuple):
@@ -44,13 +44,11 @@ class ReadAhead:
     def __init__(self, size: int, options: Options) -> None:
         self._size = size
         self.options = options  # may be replaced between two plans
-        self._cursors: list[Cursor] = []
-        """The one used last comes first."""
+        self._cursors = Cursors(size)
         self._starts: list[int] = []
         self._stops: list[int] = []
         """Blocks planned and not forgotten, disjoint, by offset."""
         self._suspects: list[ByteRange] = []  # where blocks may have become useless meanwhile
-        self._strides = Strides(size)
         self._foreseen: list[ByteRange] = []
 
     def plan(self, offset: int, length: int) -> Plan:
@@ -60,9 +58,10 @@ class ReadAhead:
         assert 0 <= wanted.start < wanted.stop <= self._size
         drop = self._sweep(wanted) if self._suspects else []
         blocks, gaps = self._cover(wanted)
-        cursor = self._follow(wanted, covered=not gaps)
+        cursor = self._cursors.follow(wanted, self.options, covered=not gaps)
         if cursor is None:
             return Plan(blocks, [], [], drop)
+        self._suspect(cursor)
         window = cursor.window(self.options)
         needed = [self._add(self._widen(gap, wanted, window)) for gap in gaps]
         if needed:
@@ -70,8 +69,10 @@ class ReadAhead:
             assert not gaps
         prefetch = self._ahead(cursor, window)
         if prefetch:
-            cursor.planned = prefetch[-1][-1].stop
+            cursor.planned = max(cursor.planned, prefetch[-1][-1].stop)
         if cursor.start == wanted.start:
+            self._cursors.strides.foresee(self.options)
+        if self._cursors.strides.places != self._foreseen:
             prefetch += self._elsewhere()
         return Plan(blocks, needed, prefetch, drop)
 
@@ -108,76 +109,6 @@ class ReadAhead:
             gaps.append(ByteRange(position, wanted.stop))
         return blocks, gaps
 
-    def _follow(self, read: ByteRange, *, covered: bool) -> Cursor | None:
-        """Move the cursor this read continues, or begin one; None for a repetition."""
-        cursors = self._cursors
-        for cursor in cursors:
-            if cursor.start <= read.start <= cursor.position < read.stop:
-                self._advance(cursor, read)
-                cursors.remove(cursor)
-                break
-        else:
-            if covered and any(
-                cursor.start <= read.start and read.stop <= cursor.position for cursor in cursors
-            ):
-                return None
-            cursor = self._begin(read.start)
-            self._advance(cursor, read)
-            if len(cursors) >= self.options.cursors:
-                self._suspects.append(cursors.pop().reach(self.options))
-        cursors.insert(0, cursor)
-        return cursor
-
-    def _begin(self, start: int) -> Cursor:
-        cursor = Cursor(start, self._credit(start))
-        self._strides.begun(cursor)
-        if cursor.expected and self._strides.dense(self.options):
-            cursor.credit = self._strides.earned
-            cursor.requests = 1
-            cursor.expected = 0
-        cursor.planned = start + cursor.expected
-        return cursor
-
-    def _advance(self, cursor: Cursor, read: ByteRange) -> None:
-        """Move a cursor on, over the cursors that begin where it now stands.
-
-        A new cursor takes over none: a file that is read backwards is no stream. What is shorter
-        than a request of the largest size before it is the rest of the same read(2).
-        """
-        before = cursor.position
-        cursor.position = read.stop
-        if not read.size < LARGEST <= cursor.last:
-            cursor.requests += 1
-        cursor.last = read.size
-        while cursor.requests > 1 and (
-            follower := next(
-                (other for other in self._cursors if other.start == cursor.position), None
-            )
-        ):
-            cursor.position = follower.position
-            cursor.requests += follower.requests
-            cursor.planned = max(cursor.planned, follower.planned)
-            self._cursors.remove(follower)
-            self._strides.forget(follower)
-            self._suspects.append(follower.reach(self.options))
-        behind = before - self.options.first
-        if bisect_right(self._stops, behind) != bisect_right(self._stops, cursor.position):
-            self._suspects.append(ByteRange(behind, cursor.position))
-
-    def _credit(self, start: int) -> int:
-        """What a new cursor is believed to have read: a reader that begins at the beginning will
-        likely go on; one that skips ahead inside a stream's window is likely the same stream."""
-        if start == 0:
-            return self.options.first
-        return max(
-            (
-                (cursor.position - cursor.start + cursor.credit) // 2
-                for cursor in self._cursors
-                if cursor.position < start <= cursor.position + cursor.window(self.options)
-            ),
-            default=0,
-        )
-
     def _widen(self, gap: ByteRange, wanted: ByteRange, window: int) -> ByteRange:
         """The range to ask for so that ``gap`` is there, within the neighbouring blocks.
 
@@ -195,18 +126,24 @@ class ReadAhead:
             start = max(start, self._stops[index - 1])
         limit = self._starts[index] if index < len(self._starts) else self._size
         rest = self.options.least if wanted.size >= LARGEST and not window else 0
-        return ByteRange(start, min(max(start + size, _page_up(gap.stop) + rest), limit))
+        return ByteRange(start, min(max(start + size, page_up(gap.stop) + rest), limit))
 
     def _request(self, window: int) -> int:
         """Request size for a window: two of them fit into it."""
         return self.options.request_within(window // 2)
 
+    def _suspect(self, cursor: Cursor) -> None:
+        """Blocks may have become useless where cursors were given up, and behind one that has read
+        a block to its end."""
+        self._suspects += self._cursors.left
+        self._cursors.left.clear()
+        behind = ByteRange(self._cursors.before - self.options.first, cursor.position)
+        if bisect_right(self._stops, behind.start) != bisect_right(self._stops, behind.stop):
+            self._suspects.append(behind)
+
     def _elsewhere(self) -> list[list[ByteRange]]:
-        """What is in no block yet of the places where reads are foreseen."""
-        self._strides.foresee(self.options)
-        places = self._strides.places
-        if places == self._foreseen:
-            return []
+        """What is in no block yet of the places foreseen now."""
+        places = self._cursors.strides.places
         self._suspects += set(self._foreseen).difference(places)
         self._foreseen = places
         runs = []
@@ -233,9 +170,9 @@ class ReadAhead:
             (c.start for c in self._cursors if c.start >= position and c.position - c.start > size),
             default=self._size,
         )
-        expected = cursor.start + cursor.expected
-        if position <= expected + min(cursor.expected // TOLERATED, LARGEST):
-            barrier = min(barrier, _page_up(expected))
+        expected = self._cursors.strides.end(cursor, self.options)
+        if expected is not None:
+            barrier = min(barrier, page_up(expected))
         end = min(barrier, position + window)
         index = bisect_right(self._stops, position)
         while position < end:
@@ -292,7 +229,3 @@ class ReadAhead:
                 index -= 1
                 del self._starts[index], self._stops[index]
         return drop
-
-
-def _page_up(offset: int) -> int:
-    return -(-offset // PAGE) * PAGE

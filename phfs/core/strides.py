@@ -2,7 +2,8 @@
 
 Owns the places where cursors of one file began, and the distance at which they repeat: the wanted
 columns of a table lie alike in each of its row groups, the wanted chunks of an array alike in each
-of its rows. Decides nothing about memory and fetches nothing. Called by ``readahead``.
+of its rows. Decides nothing about memory and fetches nothing. Called by ``cursors`` and
+``readahead``.
 
 A cursor that begins one *stride* after an earlier one repeats it. The distance need not be exact,
 because compressed columns are not equally long: what is off by less than a quarter of what was read
@@ -18,13 +19,13 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import deque
 
-from phfs.core.ahead import MIB, PAGE, Options
+from phfs.core.ahead import LARGEST, MIB, PAGE, Options, page_up
 from phfs.core.cursor import Cursor
 from phfs.core.objects import ByteRange
 
 REMEMBERED = 32
 """Beginnings that are compared with: a table of which more columns are read does not repeat itself
-within them. To look through so many takes 10 µs."""
+within them. To look through so many takes 20 µs."""
 
 JUDGED = 6
 ENOUGH = 4
@@ -79,7 +80,9 @@ class Strides:
 
     def begun(self, cursor: Cursor) -> None:
         """A cursor has begun, which is none of those before."""
-        self._origin = self._near(cursor.start - self._stride) if self._stride else None
+        self._origin = self._repeated(cursor.start, self._stride) if self._stride else None
+        if self._origin is not None and self._origin.repeated_by not in (None, cursor.start):
+            self._origin = None  # One place is repeated at one place.
         if self._origin is None:
             self.earned //= 2
             self._look_for(cursor.start)
@@ -99,17 +102,30 @@ class Strides:
         """Whether what is skipped is so little that it is better fetched, too."""
         return self.believed and self._stride <= 2 * options.least
 
+    def end(self, cursor: Cursor, options: Options) -> int | None:
+        """Where the cursor will likely end; None when nobody knows, or it has gone on."""
+        if not self.believed and cursor.expected <= options.first:
+            return None
+        end = cursor.start + cursor.expected
+        slack = min(cursor.expected // TOLERATED, LARGEST)
+        return end if cursor.position <= end + slack else None
+
+    def abandon(self) -> None:
+        """Foresee nothing until another cursor begins."""
+        self._heads = dict.fromkeys(self._heads, ())
+
     def foresee(self, options: Options) -> None:
-        """Set where the reader whose cursor began last will read, and those for whom it is not set
+        """Set where the reader will read whose cursor began last, and those for whom it is not set
         yet. All readers together have as much ahead of them as a stream would."""
         if not self.believed or self.dense(options):
-            self._heads = dict.fromkeys(self._heads, ())
-        elif self._origin is not None:
+            self.abandon()
+        elif self._origin is not None and self._heads:
             left = min(options.window, options.growth * self.earned) // len(self._heads)
             most = max(1, PLACES // len(self._heads))
             for head, places in self._heads.items():
                 if not places or head is self._past[-1]:
-                    self._heads[head] = self._ahead_of(head, left, max(most, len(places)))
+                    wanted = max(most, len(places))
+                    self._heads[head] = self._ahead_of(head, options.window, left, wanted)
 
     def _repeat(self, origin: Cursor, cursor: Cursor) -> None:
         """``cursor`` has begun about one stride after ``origin``, which ends that one."""
@@ -120,6 +136,7 @@ class Strides:
         self._averaged = min(self._averaged + 1, AVERAGED)
         self._stride += off / self._averaged
         cursor.expected = read
+        origin.repeated_by, origin.follower = cursor.start, cursor
         places = self._heads.pop(origin, ())
         self._heads[cursor] = places[1:]
         cursor.repeats = not places or places[0].start <= cursor.start < places[0].stop
@@ -128,9 +145,14 @@ class Strides:
         else:
             self.earned //= 2
 
-    def _ahead_of(self, head: Cursor, left: int, most: int) -> tuple[ByteRange, ...]:
-        """The next ``most`` places, of ``left`` bytes in all."""
+    def _ahead_of(self, head: Cursor, largest: int, left: int, most: int) -> tuple[ByteRange, ...]:
+        """The next ``most`` places, of ``left`` bytes in all, or the first and no more than the
+        ``largest`` of it. None for a reader that has gone on for longer than was expected: it has
+        become a stream; nor for one of which nobody knows how far it goes."""
         places: list[ByteRange] = []
+        longest = min(self._stride, head.expected + max(head.expected // TOLERATED, LARGEST))
+        if not head.expected or head.stretch > longest:
+            return ()
         recent = list(self._past)[-2 * len(self._heads) :]
         for step in range(1, most + 1):
             place = round(head.start + step * self._stride)
@@ -139,12 +161,12 @@ class Strides:
             off = int(MARGIN * step**0.5 * max(self._errors)) // PAGE
             if off * PAGE * TOLERATED > head.stretch:
                 break
-            first, last = place // PAGE - off, -(-(place + head.stretch) // PAGE) + off
+            first, last = place // PAGE - off, page_up(place + head.stretch) // PAGE + off
             start, stop = max(0, first) * PAGE, min(last * PAGE, self._size)
-            left -= stop - start
-            if start >= stop or (left < 0 and places):
+            if start >= stop or (places and stop - start > left):
                 break
-            places.append(ByteRange(start, stop))
+            places.append(ByteRange(start, min(stop, start + largest)))
+            left -= places[-1].size
         return tuple(places)
 
     def _repetitions(self) -> int:
@@ -160,15 +182,29 @@ class Strides:
             return
         most = JUDGED if self.believed else max(2, self._repetitions())
         lowest = bisect_left(self._starts, start - last[-1].start)
-        for origin in reversed(self._starts[lowest : bisect_left(self._starts, start)]):
-            stride = start - origin
-            if self._near(last[-1].start - stride) is None or self._multiple(stride):
+        for first in reversed(self._starts[lowest : bisect_left(self._starts, start)]):
+            stride = start - first
+            if self._repeated(last[-1].start, stride) is None or self._multiple(stride):
                 continue
-            found = [self._near(cursor.start - stride) for cursor in last]
-            if 1 + len(found) - found.count(None) >= most:
-                most = 2 + len(found) - found.count(None)
+            found = self._origins(last, stride, self._by_start[first])
+            repetitions = 1 + len(found) - found.count(None)
+            if repetitions >= most and found[-1] is not None:
+                most = repetitions + 1
                 self._adopt(stride, list(zip(last, found, strict=True)))
-                self._origin = self._by_start[origin]
+                self._origin = self._by_start[first]
+
+    def _origins(self, cursors: list[Cursor], stride: int, taken: Cursor) -> list[Cursor | None]:
+        """What each of the cursors repeats, no two of them the same."""
+        found: list[Cursor | None] = []
+        for cursor in cursors:
+            origin = self._repeated(cursor.start, stride)
+            found.append(None if origin is taken or origin in found else origin)
+        return found
+
+    def _repeated(self, start: int, stride: float) -> Cursor | None:
+        """The cursor that began about one stride before this place."""
+        origin = self._near(start - stride)
+        return origin if origin is not None and origin.start < start else None
 
     def _multiple(self, stride: int) -> bool:
         """Whether this is about twice a stride that is believed, or three times, and so on."""
@@ -189,8 +225,11 @@ class Strides:
         self._errors.extend(abs(start - origin.start - stride) for start, origin in repeated)
         self._heads.clear()
         for cursor in self._past:
-            origin = self._near(cursor.start - stride)
+            cursor.repeated_by = cursor.follower = None
+        for cursor in self._past:
+            origin = self._repeated(cursor.start, stride)
             if origin is not None:
+                origin.repeated_by = cursor.start
                 self._heads.pop(origin, None)
                 self._heads[cursor] = ()
 

@@ -183,6 +183,25 @@ def test_reading_backwards_fetches_what_is_read() -> None:
     assert len(driver.blocks) <= 2 * OPTIONS.cursors
 
 
+def test_streams_one_after_the_other_leave_no_windows_behind() -> None:
+    driver = Driver(8192 * MIB)
+    for start in (5000, 300, 7000, 2500, 1200, 6100):
+        driver.read_through(start * MIB, (start + 100) * MIB, MIB)
+        ahead = [block for block in driver.blocks if block.start >= (start + 100) * MIB]
+        behind = [block for block in driver.blocks if block not in ahead]
+        assert sum(block.size for block in behind) <= 6 * OPTIONS.block
+
+
+def test_a_stream_that_rested_for_another_one_goes_on() -> None:
+    driver = Driver(8192 * MIB)
+    driver.read_through(100 * MIB, 200 * MIB, MIB)
+    driver.read_through(5000 * MIB, 5100 * MIB, MIB)
+    demanded = len(driver.needed)
+    driver.read_through(200 * MIB, 300 * MIB, MIB)
+    assert len(driver.needed) <= demanded + 2
+    assert driver.runs[-1].size == OPTIONS.request
+
+
 def test_a_file_read_again_is_a_stream_again() -> None:
     driver = Driver(64 * MIB)
     driver.read_through(0, driver.size, MIB)

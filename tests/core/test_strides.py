@@ -184,3 +184,114 @@ def test_more_columns_than_are_remembered_are_read_as_before() -> None:
         for column in columns:
             _read(driver, group[column])
     assert driver.fetched <= 1.5 * driver.read_bytes + OPTIONS.first
+
+
+def _workers(driver: Driver, count: int, size: int, drift: int) -> None:
+    """Read a file by so many workers, each every so-many-eth piece, as far as ``drift`` apart."""
+    chance = random.Random(count + size)
+    done = [0] * count
+    pieces = driver.size // size
+    while min(done) * count < pieces:
+        ready = [each for each in range(count) if done[each] < min(done) + drift]
+        worker = chance.choice(ready)
+        piece = done[worker] * count + worker
+        done[worker] += 1
+        if piece < pieces:
+            driver.read(piece * size, size)
+
+
+@pytest.mark.parametrize(("count", "size"), [(2, 128 * KIB), (4, 128 * KIB), (8, 256 * KIB)])
+def test_workers_that_share_a_stream_are_one(count: int, size: int) -> None:
+    driver = Driver(256 * MIB)
+    _workers(driver, count, size, 4)
+    assert driver.fetched <= 1.9 * driver.size
+
+
+@pytest.mark.parametrize(("threads", "most"), [(4, 40), (8, 80)])
+def test_threads_that_take_the_next_part_each_are_streams(threads: int, most: int) -> None:
+    part = 64 * MIB // threads
+    driver = Driver(1024 * MIB)
+    positions = [each * part for each in range(threads)]
+    following = threads * part
+    while positions:
+        for each, position in enumerate(positions):
+            driver.read(position, MIB)
+            positions[each] = position + MIB
+            if positions[each] % part == 0:
+                positions[each], following = following, following + part
+        positions = [position for position in positions if position < driver.size]
+    assert len(driver.needed) <= most
+    assert driver.fetched <= 1.25 * driver.size
+
+
+def test_headers_of_an_archive_of_small_members_are_read_as_one_stream() -> None:
+    chance = random.Random(4)
+    driver = Driver(64 * MIB)
+    offset = reads = 0
+    while offset < driver.size:
+        driver.read(offset // PAGE * PAGE, 16 * KIB)
+        offset += 512 + chance.randrange(30 * KIB)
+        reads += 1
+    assert len(driver.needed) <= reads / 8
+
+
+def test_a_long_stretch_is_foreseen_as_far_as_a_stream_would_be() -> None:
+    driver = Driver(100_000 * MIB)
+    for start in range(0, 27_000 * MIB, 3000 * MIB):
+        driver.read_through(start, start + 300 * MIB, MIB)
+    before = len(driver.runs)
+    driver.read(27_000 * MIB, MIB)
+    assert sum(run.size for run in driver.runs[before:]) <= OPTIONS.window
+
+
+def test_a_stream_after_columns_has_what_was_foreseen_for_itself() -> None:
+    table = _table(10, _always(12 * MIB))
+    driver = _driver(table)
+    for group in table[:-1]:
+        for column in COLUMNS:
+            _read(driver, group[column])
+    driver.read_through(0, 2 * OPTIONS.window, MIB)
+    ahead = [block for block in driver.blocks if block.start > 2 * OPTIONS.window]
+    assert sum(block.size for block in ahead) <= OPTIONS.window + OPTIONS.request
+
+
+def test_what_lies_in_a_gap_of_a_foreseen_place_is_dropped_with_it() -> None:
+    driver = Driver(16 * 1024 * MIB)
+    stride, length = 200 * MIB, 30 * MIB
+    for number in range(1, 11):
+        driver.read_through(number * stride, number * stride + length, MIB)
+    lost = sorted(block for block in driver.blocks if block.start >= 11 * stride)[2]
+    driver.readahead.forget(lost)
+    driver.blocks.remove(lost)
+    driver.read_through(11 * stride, 11 * stride + 7 * MIB, MIB)
+    chance = random.Random(1)
+    for _ in range(200):
+        driver.read(chance.randrange(4096 * MIB, driver.size) // PAGE * PAGE, 16 * KIB)
+    assert min(driver.blocks).start >= 4096 * MIB
+
+
+def test_a_start_that_is_read_again_and_farther_is_no_beginning() -> None:
+    driver = Driver(1024 * MIB)
+    for number in range(40, 52):
+        driver.read(number * 256 * KIB, 64 * KIB)
+    driver.read(50 * 256 * KIB, 256 * KIB)
+    assert driver.read(52 * 256 * KIB, 64 * KIB).needed == []
+
+
+def test_a_beginning_behind_another_repeats_nothing() -> None:
+    driver = Driver(512 * MIB)
+    reads = [(125560, 179), (304576, 128), (304592, 189), (498936, 128), (125672, 145)]
+    reads += [(304608, 4), (125688, 128), (304624, 75), (455120, 128), (455248, 128)]
+    for start, size in [*reads, (125528, 128), (455136, 16)]:
+        driver.read(start * KIB, size * KIB)
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_overlapping_reads_in_any_order_are_no_stride_backwards(seed: int) -> None:
+    chance = random.Random(seed)
+    driver = Driver(512 * MIB)
+    places = [chance.randrange(driver.size // (16 * KIB)) * 16 * KIB for _ in range(4)]
+    for _ in range(40):
+        driver.read(
+            chance.choice(places) + chance.randrange(12) * 16 * KIB, chance.randrange(1, 200) * KIB
+        )
