@@ -53,24 +53,29 @@ class Order(Enum):
 
 
 class _Run:
-    """``last``: the name read last; ``unfetched``: no name from here on was fetched."""
+    """``last``: the name read last; ``unfetched``: no name from here on was fetched; ``credit``:
+    names that are believed to be read, because as many were in the directory before."""
 
-    __slots__ = ("last", "length", "unfetched")
+    __slots__ = ("credit", "last", "length", "unfetched")
 
     def __init__(self, name: str) -> None:
         self.last = name
         self.unfetched = name
         self.length = 1
+        self.credit = 0
 
 
 class _Runs:
     """The runs in one order, the one used last first."""
 
     def __init__(self, least: int) -> None:
-        self.in_order = False
-        """Whether the name read last continued a run that counts, or all names are one."""
-        self.believed = False
-        """Whether who begins with the first name is believed to go on."""
+        self.length = 0
+        """Names read one after the other up to the last one, if they are enough to count: all there
+        are, or as many as it takes."""
+        self.going = False
+        """Whether the last name was one of a run that has names fetched ahead."""
+        self.believed = 0
+        """Names that who begins with the first one is believed to read; for once."""
         self._least = least
         self._runs: list[_Run] = []
 
@@ -78,15 +83,15 @@ class _Runs:
         """See ``Succession.read``; ``names`` sorted."""
         position = bisect_left(names, name)
         if position == len(names) or names[position] != name:
-            self.in_order = False
+            self.length, self.going = 0, False
             return ()
         run = self._follow(names, name, position)
-        self.in_order = run.length >= min(self._least, max(3, len(names)))
-        if run.length < self._least:
-            return ()
+        self.length = run.length if run.length >= min(self._least, max(3, len(names))) else 0
+        doublings = min(run.length - self._least, DOUBLINGS)
+        depth = min(most, max(run.credit, 0 if doublings < 0 else FIRST_AHEAD << doublings))
+        self.going = depth > 0
         begin = max(position + 1, bisect_left(names, run.unfetched))
-        depth = min(most, FIRST_AHEAD << min(run.length - self._least, DOUBLINGS))
-        found = names[begin : position + 1 + depth]
+        found = names[begin : position + 1 + depth] if depth else ()
         if found:
             run.unfetched = found[-1] + "\0"
         return found
@@ -106,8 +111,8 @@ class _Runs:
                 break
         else:
             run = _Run(name)
-            if self.believed and position == 0:
-                run.length = self._least + DOUBLINGS
+            if position == 0:
+                run.credit, self.believed = self.believed, 0
             del self._runs[MOST_RUNS - 1 :]
         self._runs.insert(0, run)
         return run
@@ -138,15 +143,15 @@ class Succession:
     @property
     def order(self) -> Order | None:
         """In which order the names were gone through of late."""
-        if not self._used.in_order:
+        if not self._used.length:
             return None
         return Order.NAME if self._used is self._by_name else Order.NUMBER
 
-    def believe(self, order: Order | None) -> None:
-        """Whoever begins with the first name in this order will go through all of them: the
-        directory before was gone through like that."""
-        self._by_name.believed = order is Order.NAME
-        self._by_number.believed = order is Order.NUMBER
+    def follow(self, before: Succession) -> None:
+        """Whoever begins with the first name will go through as many as he went through in the
+        directory before, in the same order."""
+        self._by_name.believed = before._by_name.length if before.order is Order.NAME else 0
+        self._by_number.believed = before._by_number.length if before.order is Order.NUMBER else 0
 
     def read(
         self,
@@ -158,8 +163,8 @@ class Succession:
         """A file begins to be read, or a directory to be listed: those that will be next, ``most``
         at a time, the nearest first.
 
-        ``names`` are the directory's as they are known, in listing order, and stay the same object
-        while they are the same; ``number`` tells the inode number of each. What is returned counts
+        ``names`` are the directory's as they are known, in listing order: another object after
+        another listing; ``number`` tells the inode number of each. What is returned counts
         as fetched but for ``gave_up``.
         """
         if name in self._seen or len(self._seen) >= MOST_NUMBERED:
@@ -177,34 +182,42 @@ class Succession:
     ) -> Sequence[str]:
         """What comes next in the one order or the other: first in that of before."""
         few = 1 < len(names) <= MOST_NUMBERED
-        numbered = few and (self._by_number.believed or self.order is Order.NUMBER)
+        numbered = few and (self._by_number.believed or self._by_number.going)
         if numbered:
             found = self._next_numbered(names, name, number, most)
-            if self._by_number.in_order:
+            if self._by_number.going:
                 return found
         self._used = self._by_name
         found = self._by_name.read(names, name, most)
-        if self._by_name.in_order:
+        if self._by_name.length:
             self._tries = 0
             self._unordered.clear()
         elif few and not numbered and self._tries < MOST_TRIES:
             self._tries += 1
             self._unordered = [*self._unordered[1 - self._least :], name]
             if self._tries >= self._least:
-                return self._next_numbered(names, name, number, most)
+                return self._next_numbered(names, name, number, most) or found
         return found
 
     def _next_numbered(
         self, names: Sequence[str], name: str, number: Callable[[str], int], most: int
     ) -> Sequence[str]:
-        """What comes next by number."""
-        before = self._unordered[:-1] if not self._texts else []
-        if self._names is not names or len(self._texts) != len(names):
+        """What comes next by number, of the names that are still there."""
+        if self._names is not names or name not in self._text:
             self._names = names
             self._texts = sorted(f"{number(each):013x}/{each}" for each in names)
             self._text = {text.partition("/")[2]: text for text in self._texts}
-        for earlier in before:
-            self._by_number.read(self._texts, self._text.get(earlier, ""), 0)
+        if self._tries == self._least:
+            for earlier in self._unordered[:-1]:
+                self._by_number.read(self._texts, self._text.get(earlier, ""), 0)
         found = self._by_number.read(self._texts, self._text.get(name, ""), most)
         self._used = self._by_number
-        return [text.partition("/")[2] for text in found]
+        if self._by_number.length:
+            self._tries = 0
+            self._unordered.clear()
+        return [each for text in found if _has(names, each := text.partition("/")[2])]
+
+
+def _has(names: Sequence[str], name: str) -> bool:
+    position = bisect_left(names, name)
+    return position < len(names) and names[position] == name

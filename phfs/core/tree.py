@@ -24,7 +24,7 @@ class DirectoryCache:
         self._asked = ""
         self._run = 0
         self.children: dict[str, Child] = {}
-        self._in_order: list[str] | None = None
+        self._files: list[str] | None = None
         self._directories: list[str] | None = None
         self.listed: float | None = None
         """When the last complete listing began."""
@@ -46,9 +46,9 @@ class DirectoryCache:
 
     def files_in_order(self) -> list[str]:
         """The names of the files that are known, in listing order."""
-        if self._in_order is None:
-            self._in_order = sorted(name for name, it in self.children.items() if not it.is_dir)
-        return self._in_order
+        if self._files is None:
+            self._files = sorted(name for name, it in self.children.items() if not it.is_dir)
+        return self._files
 
     def directories_in_order(self) -> list[str]:
         """The names of the sub-directories that are known, in listing order."""
@@ -71,10 +71,12 @@ class DirectoryCache:
     def put(self, name: str, child: Child) -> None:
         """This mount has just made ``child``: it is what is there, whatever was known."""
         self._absent.pop(name, None)
-        if name not in self.children and child.is_dir:
-            self._directories = None
-        if self._in_order is not None and name not in self.children and not child.is_dir:
-            insort(self._in_order, name)
+        known = self.children.get(name)
+        if known is None or known.is_dir != child.is_dir:
+            self._pop(name)
+            order = self._directories if child.is_dir else self._files
+            if order is not None:
+                insort(order, name)
         self.children[name] = child
 
     def learn(self, name: str, child: Child) -> Child | None:
@@ -95,12 +97,16 @@ class DirectoryCache:
 
     def remove(self, name: str, now: float) -> None:
         """This mount has removed the name at ``now``: it is not there, whatever was known."""
-        if self.children.pop(name, None) is not None and self._in_order is not None:
-            at = bisect_left(self._in_order, name)
-            if self._in_order[at : at + 1] == [name]:
-                del self._in_order[at]
-        self._directories = None
+        self._pop(name)
         self._absent[name] = now
+
+    def _pop(self, name: str) -> None:
+        child = self.children.pop(name, None)
+        if child is None:
+            return
+        order = self._directories if child.is_dir else self._files
+        if order is not None:
+            del order[bisect_left(order, name)]
 
     def learn_absent(self, name: str, begun: float) -> Child | None:
         """Take the answer of a request begun at ``begun`` that there is no such name; return what
@@ -124,7 +130,7 @@ class DirectoryCache:
             if child.seen > (merged[name].seen if name in merged else begun):
                 merged[name] = child
         self.children = merged
-        self._in_order = self._directories = None
+        self._files = self._directories = None
         self._absent = {name: time for name, time in self._absent.items() if time >= begun}
         self.listed = begun
 
@@ -133,15 +139,14 @@ class DirectoryCache:
 
     def doubt(self, name: str) -> None:
         """Nothing known of this name may be believed, a complete listing neither."""
-        self.children.pop(name, None)
+        self._pop(name)
         self._absent.pop(name, None)
-        self._in_order = self._directories = None
         self.listed = None
 
     def clear(self) -> None:
         """Forget everything."""
         self.children, self._absent, self.listed = {}, {}, None
-        self._in_order = self._directories = None
+        self._files = self._directories = None
 
     def expire(self, oldest: float) -> None:
         """Forget names known not to exist that nobody may believe any more."""

@@ -20,14 +20,20 @@ LEAST_WALK = 3
 MOST_AHEAD = 16
 """Directories listed ahead: over a link of 10 ms a thousand in a second."""
 
+MOST_CUT = 4
+"""Directories in a row of more than a page, after which none are listed ahead: their first page is
+for nothing."""
+
 
 class Walk:
     """The walk through the sub-directories of one directory."""
 
-    __slots__ = ("_entered", "_pace", "_succession")
+    __slots__ = ("_cut", "_entered", "_pace", "_succession")
 
     def __init__(self) -> None:
         self._succession = Succession(least=LEAST_WALK)
+        self._cut = 0
+        """Listings in a row that were longer than a page."""
         self._entered = float("-inf")
         self._pace = 0.0
         """Seconds from one directory to the next, on an average of the last four or so."""
@@ -47,4 +53,10 @@ class Walk:
         self._entered = now
         self._pace = (3 * self._pace + took) / 4
         most = min(MOST_AHEAD, int(ttl / 2 / self._pace)) if self._pace else MOST_AHEAD
+        if self._cut >= MOST_CUT:
+            return ()
         return self._succession.read(names, name, number, most)
+
+    def listed(self, *, whole: bool) -> None:
+        """A directory was listed ahead; ``whole``: its first page was all."""
+        self._cut = 0 if whole else self._cut + 1

@@ -61,10 +61,13 @@ class _Listing:
 
     async def _fetch_page(self) -> None:
         directory, fold = self._directory, self._fold
-        begun = trio.current_time()
-        page = await self._namespace.store.list_page(
-            directory.key, delimiter="/", token=self._token
-        )
+        begun, key = trio.current_time(), directory.key
+        page = await self._namespace.store.list_page(key, delimiter="/", token=self._token)
+        if directory.key != key:
+            # It was renamed meanwhile, and what came may be of the old place when it was empty.
+            self._token, self._listed = None, {}
+            self._fold = ListingFold(directory.key, trio.current_time())
+            return
         self._token = page.next_token
         children = fold.add(page, begun)
         self._listed.update(children)
@@ -107,7 +110,6 @@ class Directories:
         """Open a directory; its entries are asked for when they are read."""
         handle = self._next
         self._next += 1
-        self._namespace.entered(directory)
         self._open[handle] = (directory, _Listing(self._namespace, directory))
         self._namespace.inodes.use(directory)
         return handle
@@ -132,6 +134,8 @@ class Directories:
             listing = _Listing(self._namespace, directory)
             self._open[handle] = (directory, listing)
         namespace = self._namespace
+        if offset == 0:
+            namespace.entered(directory)
         for index, name in ((0, "."), (1, "..")):
             if offset <= index:
                 dot = directory if index == 0 else directory.parent or directory

@@ -119,7 +119,7 @@ class Namespace:
             self._refreshing.asked(inode.parent)
 
     def entered(self, directory: Directory) -> None:
-        """A directory is opened, likely to be listed: others may be, next."""
+        """A directory begins to be read: others may be, next."""
         self._refreshing.entered(directory)
 
     async def listed_ahead(self, directory: Directory) -> None:

@@ -30,8 +30,8 @@ class Refreshing:
         self._known = known
         self._nursery = nursery
         self._ttl = ttl
-        self._ahead: dict[Directory, trio.Event] = {}
-        """The directories that are being listed for a walk."""
+        self._ahead: dict[Directory, tuple[trio.Event, float]] = {}
+        """The directories that are being listed for a walk, and since when."""
 
     def asked(self, directory: Directory) -> None:
         """A name of the directory is asked for."""
@@ -41,7 +41,7 @@ class Refreshing:
             self._nursery.start_soon(self._list, directory, ListingFold(directory.key, now))
 
     def entered(self, directory: Directory) -> None:
-        """A directory is opened, likely to be listed."""
+        """A directory begins to be read."""
         parent = directory.parent
         if parent is None or self._ttl <= 0:
             return
@@ -57,22 +57,27 @@ class Refreshing:
                 and following.demand.walked(now)
             ):
                 following.demand.begun(now)
-                self._ahead[following] = trio.Event()
+                self._ahead[following] = trio.Event(), now
                 fold = ListingFold(following.key, now)
-                self._nursery.start_soon(self._list_walked, following, fold)
+                self._nursery.start_soon(self._list_walked, following, fold, parent.walk)
 
     async def ahead(self, directory: Directory) -> None:
-        """Wait for the directory's listing if one is on its way for a walk."""
-        event = self._ahead.get(directory)
-        if event is not None:
-            await event.wait()
+        """Wait for the directory's listing if one is on its way for a walk, as long as it can be
+        believed when it comes."""
+        if directory in self._ahead:
+            event, begun = self._ahead[directory]
+            with trio.move_on_at(begun + self._ttl):
+                await event.wait()
 
-    async def _list_walked(self, directory: Directory, fold: ListingFold) -> None:
+    async def _list_walked(self, directory: Directory, fold: ListingFold, walk: Walk) -> None:
         try:
-            if await self._list(directory, fold, most=1) is None:
+            pages = await self._list(directory, fold, most=1)
+            walk.listed(whole=pages is not None)
+            if pages is None:
                 directory.demand.cut()
         finally:
-            self._ahead.pop(directory).set()
+            event, _ = self._ahead.pop(directory)
+            event.set()
 
     async def _list(
         self, directory: Directory, fold: ListingFold, most: int = MOST_PAGES

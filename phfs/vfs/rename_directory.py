@@ -97,6 +97,8 @@ class DirectoryRenamer:
             namespace.renamed_directory(old_parent, old_name, source)
             try:
                 await self._delete_all([info.key for info in objects], new_key)
+                # A listing that began meanwhile may have seen what was not deleted yet.
+                namespace.removed(old_parent, old_name)
             except PhfsError:
                 namespace.doubt_name(old_parent, old_name)
                 raise

@@ -52,7 +52,7 @@ class Siblings:
         last = next(reversed(self._successions.values()), None)
         succession = self._successions.pop(directory.number, None) or Succession()
         if last is not None and last is not succession:
-            succession.believe(last.order)
+            succession.follow(last)
         self._successions[directory.number] = succession
         if len(self._successions) > MOST_DIRECTORIES:
             self._successions.popitem(last=False)
@@ -64,11 +64,12 @@ class Siblings:
 
     def _fetch(self, directory: Directory, name: str) -> bool:
         """Fetch a file unless it is large, empty, open or there; False if there are no means."""
-        child = directory.cache.children[name]
+        child = directory.cache.children.get(name)
         key = directory.key + name
         open_now = directory.children.get(name)
         if (
-            not 0 < child.size <= self._fetcher.options.first
+            child is None
+            or not 0 < child.size <= self._fetcher.options.first
             or (open_now is not None and open_now.users)
             or key in self._waiting
         ):

@@ -31,10 +31,13 @@ def hashed(name: str) -> int:
 BY_NUMBER = sorted(NAMES, key=hashed)
 
 
-def believing(order: Order) -> Succession:
-    succession = Succession()
-    succession.believe(order)
-    return succession
+def believing(order: Order, count: int = 20) -> Succession:
+    """After a directory of which so many names were read in this order."""
+    before, after = Succession(), Succession()
+    for name in (NAMES if order is Order.NAME else BY_NUMBER)[:count]:
+        read(before, NAMES, name)
+    after.follow(before)
+    return after
 
 
 def follow(numbers: list[int], names: list[str] = NAMES) -> list[int]:
@@ -117,8 +120,8 @@ def test_names_in_the_order_of_their_inodes_are_fetched_ahead_too() -> None:
 def test_who_was_seen_to_go_by_an_order_is_believed_from_the_first_name_on() -> None:
     for order, names in ((Order.NAME, NAMES), (Order.NUMBER, BY_NUMBER)):
         succession = believing(order)
-        assert read(succession, NAMES, names[0]) == names[1 : 1 + MOST_AHEAD]
-        assert succession.order is order
+        assert read(succession, NAMES, names[0]) == names[1:21]
+        assert succession.order is None, "one name is no order yet"
         assert read(believing(order), NAMES, names[1]) == []
 
 
@@ -162,3 +165,36 @@ def test_what_could_not_be_fetched_by_number_is_named_again() -> None:
     found = read(succession, NAMES, BY_NUMBER[0])
     succession.gave_up(found[2])
     assert read(succession, NAMES, BY_NUMBER[1])[0] == found[2]
+
+
+def test_a_belief_that_nobody_bears_out_ends_with_the_next_directory() -> None:
+    second = believing(Order.NAME)
+    assert read(second, NAMES, NAMES[0])
+    third = Succession()
+    third.follow(second)
+    assert read(third, NAMES, NAMES[0]) == []
+    assert read(second, NAMES, NAMES[0]) == [], "for once"
+
+
+def test_names_that_come_and_go_are_noticed_in_the_order_of_numbers() -> None:
+    names = list(NAMES[:60])
+    order = sorted(names, key=hashed)
+    succession = Succession()
+    fetched = [found for name in order[:8] for found in read(succession, names, name)]
+    assert order[44] not in fetched
+    names.remove(order[44])
+    names.append("zzz")
+    rest = [name for name in order[8:] if name in names]
+    fetched += [found for name in rest for found in read(succession, names, name)]
+    assert order[44] not in fetched
+    assert set(rest) <= set(fetched)
+    assert read(succession, names, "zzz") == []
+
+
+def test_every_pass_by_number_is_recognised() -> None:
+    succession = Succession()
+    for _ in range(30):
+        names = [*NAMES[:100]]
+        order = sorted(names, key=hashed)
+        fetched = [found for name in order for found in read(succession, names, name)]
+        assert set(order[2 * LEAST_RUN :]) <= set(fetched)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from phfs.core.walk import LEAST_WALK, MOST_AHEAD, Walk
+from phfs.core.walk import LEAST_WALK, MOST_AHEAD, MOST_CUT, Walk
 
 TTL = 1.0
 NAMES = [f"{number:03}" for number in range(200)]
@@ -62,3 +62,14 @@ def test_a_walk_by_inode_numbers_is_one() -> None:
     for number, name in enumerate(order):
         listed += walk.entered(NAMES, name, lambda name: int(name[::-1]), number * 0.01, TTL)
     assert listed == order[LEAST_WALK:]
+
+
+def test_a_walk_through_large_directories_is_left_alone() -> None:
+    walk = Walk()
+    for number in range(LEAST_WALK):
+        walk.entered(NAMES, NAMES[number], int, number * 0.01, TTL)
+    for _ in range(MOST_CUT):
+        walk.listed(whole=False)
+    assert walk.entered(NAMES, NAMES[LEAST_WALK], int, 0.1, TTL) == ()
+    walk.listed(whole=True)
+    assert walk.entered(NAMES, NAMES[LEAST_WALK + 1], int, 0.2, TTL)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -16,7 +16,6 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from phfs.core.demand import LEAST_ASKED
 from phfs.core.succession import LEAST_RUN
-from phfs.core.walk import LEAST_WALK
 from phfs.errors import ConnectionFailed, NotFound
 from phfs.s3.faults import FaultyStore
 from phfs.s3.memory import MemoryStore
@@ -193,105 +192,3 @@ async def test_a_failed_fetch_ahead_is_asked_for_again_when_it_is_read(
         faulty.heal()
         for name in NAMES[LEAST_RUN - 1 : 20]:
             assert await volume.read(name) == name.encode() * 100
-
-
-DIRECTORIES = [f"{number:02}" for number in range(40)]
-
-
-@asynccontextmanager
-async def in_tree(volume: Volume, memory: MemoryStore, files: int = 5) -> AsyncIterator[None]:
-    """``tree`` has forty directories of a few files; it was listed, and the kernel knows them."""
-    names = [f"tree/{name}/{number}" for name in DIRECTORIES for number in range(files)]
-    await put_all(memory, {name: name.encode() for name in names})
-    async with volume.found("tree"):
-        await volume.listdir("tree")
-        async with AsyncExitStack() as stack:
-            for name in DIRECTORIES:
-                await stack.enter_async_context(volume.found(f"tree/{name}"))
-            yield
-
-
-async def test_directories_in_order_are_listed_before_they_are_entered(
-    autojump_clock: MockClock, volume: Volume, memory: MemoryStore, faulty: FaultyStore
-) -> None:
-    async with in_tree(volume, memory):
-        before = faulty.count()
-        faulty.latency = 0.05
-        begun = trio.current_time()
-        for name in DIRECTORIES:
-            assert len(await volume.listdir(f"tree/{name}")) == 5
-        assert trio.current_time() - begun < 40 * 0.05 / 4
-        listed = [call.key for call in faulty.calls[before:] if call.kind == "list_page"]
-        assert sorted(listed) == sorted(set(listed)), "each once"
-
-
-async def test_a_directory_listed_for_a_walk_is_no_older_than_the_ttl(
-    autojump_clock: MockClock, volume: Volume, memory: MemoryStore
-) -> None:
-    async with in_tree(volume, memory):
-        for name in DIRECTORIES[:8]:
-            await volume.listdir(f"tree/{name}")
-        await wait_all_tasks_blocked()
-        following = f"tree/{DIRECTORIES[9]}"
-        await put_all(memory, {f"{following}/new": b"new"})
-        await trio.sleep(1.1)
-        assert "new" in await volume.listdir(following)
-
-
-async def test_a_walk_that_fails_ahead_is_nobodys_failure(
-    autojump_clock: MockClock, volume: Volume, memory: MemoryStore, faulty: FaultyStore
-) -> None:
-    async with in_tree(volume, memory):
-        for name in DIRECTORIES[: LEAST_WALK - 1]:
-            await volume.listdir(f"tree/{name}")
-        faulty.latency = 0.05
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(volume.listdir, f"tree/{DIRECTORIES[LEAST_WALK - 1]}")
-            await wait_all_tasks_blocked()
-            faulty.fail(ConnectionFailed("cut"), kind="list_page", times=4)
-        faulty.heal()
-        for name in DIRECTORIES:
-            assert len(await volume.listdir(f"tree/{name}")) == 5
-
-
-async def test_what_a_walk_enters_while_it_is_listed_is_not_listed_twice(
-    autojump_clock: MockClock, volume: Volume, memory: MemoryStore, faulty: FaultyStore
-) -> None:
-    async with in_tree(volume, memory):
-        for name in DIRECTORIES[:LEAST_WALK]:
-            await volume.listdir(f"tree/{name}")
-        before = faulty.count()
-        await volume.listdir(f"tree/{DIRECTORIES[LEAST_WALK]}")
-        keys = [call.key for call in faulty.calls[before:]]
-        assert f"tree/{DIRECTORIES[LEAST_WALK]}/" not in keys
-
-
-async def test_a_directory_of_several_pages_is_left_to_who_enters_it(
-    autojump_clock: MockClock, volume: Volume, memory: MemoryStore, faulty: FaultyStore
-) -> None:
-    large = f"tree/{DIRECTORIES[10]}"
-    await put_all(memory, {f"{large}/{number:04}": b"" for number in range(1500)})
-    async with in_tree(volume, memory):
-        for name in DIRECTORIES[:10]:
-            await volume.listdir(f"tree/{name}")
-        assert len(await volume.listdir(large)) == 1505
-        assert [call.key for call in faulty.calls].count(f"{large}/") == 3
-
-
-async def test_files_of_the_next_directory_are_fetched_from_the_first_on(
-    autojump_clock: MockClock, volume: Volume, memory: MemoryStore, faulty: FaultyStore
-) -> None:
-    async with in_tree(volume, memory):
-        before = faulty.count()
-        faulty.latency = 0.05
-        waited = []
-        for name in DIRECTORIES[:20]:
-            begun = trio.current_time()
-            for file in sorted(await volume.listdir(f"tree/{name}")):
-                path = f"tree/{name}/{file}"
-                assert await volume.read(path) == path.encode()
-            waited.append(trio.current_time() - begun)
-        assert waited[0] >= 5 * 0.05
-        assert max(waited[8:]) <= 3 * 0.05
-        gets = [call.key for call in faulty.calls[before:] if call.kind == "get"]
-        assert sorted(gets) == sorted(set(gets)), "each once"
