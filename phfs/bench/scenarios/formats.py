@@ -26,7 +26,7 @@ WANTED = ["column-2", "column-7", "column-12"]
 
 def theme(size: Size) -> Theme:
     """The scenarios."""
-    scenarios = (_mapped(size.pick(512, 128) * MIB), _parquet(size.pick(16, 4)))
+    scenarios = (_mapped(size.pick(512, 128) * MIB), _parquet(16))
     return Theme("formats", "Files as libraries read them", scenarios)
 
 
