@@ -17,6 +17,9 @@ PAGE = 4 * KIB
 LARGEST = 1024 * KIB
 """The most that the kernel asks for at once (256 pages, FUSE_MAX_MAX_PAGES)."""
 
+MAX_AHEAD = 16
+"""Requests fetched ahead of all reads at a time, for the whole mount."""
+
 SHARE = 8
 """One stream gets this part of the memory limit at most: several have to get on."""
 

@@ -59,17 +59,20 @@ class Demand:
         """Whether a listing that goes on is to be given up."""
         return now - self._begun > ttl / 2
 
-    def cut(self) -> None:
-        """The one page that was listed for a walk, which has ended, was not all, or failed: no more
-        walks, but names may be asked for."""
-        self._not_before = 0.0
+    def cut(self, now: float) -> None:
+        """The one page that was listed for a walk was not all, or failed: no more walks, but names
+        may be asked for."""
+        self._stop(now)
         self._pages = max(self._pages, 2)
 
     def ended(self, now: float, pages: int | None) -> None:
         """All ``pages`` have come; None: it was given up, or failed."""
-        self._underway = False
-        self._took = now - self._begun
+        self._stop(now)
         if pages is None:
             self._not_before = now + REST
         else:
             self._pages = pages
+
+    def _stop(self, now: float) -> None:
+        self._underway = False
+        self._took = now - self._begun

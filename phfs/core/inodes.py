@@ -7,7 +7,7 @@ Never asks the store; knows no handle beyond a count of users. Called by ``vfs``
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -221,16 +221,13 @@ class InodeTable:
             above = above.parent if _detach(above) else None
 
 
-def numbers_in(directory: Directory) -> Callable[[str], int]:
-    """Tells the inode number of each name the directory is known to have: the one it has, or the
-    one it will get unless that is taken by then."""
-    key, bound, known = directory.key, directory.children, directory.cache.children
-
-    def number(name: str) -> int:
-        inode = bound.get(name)
-        return _first_number(key, name, known[name]) if inode is None else inode.number
-
-    return number
+def number_of(directory: Directory, name: str) -> int:
+    """The inode number of a name the directory is known to have: the one it has, or the one it will
+    get unless that is taken by then."""
+    inode = directory.children.get(name)
+    if inode is not None:
+        return inode.number
+    return _first_number(directory.key, name, directory.cache.children[name])
 
 
 def _first_number(above: str, name: str, child: Child) -> int:

@@ -72,8 +72,9 @@ class ReadAhead:
             cursor.planned = max(cursor.planned, prefetch[-1][-1].stop)
         if cursor.start == wanted.start:
             self._cursors.strides.foresee(self.options)
-        if self._cursors.strides.places != self._foreseen:
-            prefetch += self._elsewhere()
+        places = self._cursors.strides.places
+        if places != self._foreseen:
+            prefetch += self._elsewhere(places)
         return Plan(blocks, needed, prefetch, drop)
 
     def whole(self) -> ByteRange:
@@ -141,9 +142,8 @@ class ReadAhead:
         if bisect_right(self._stops, behind.start) != bisect_right(self._stops, behind.stop):
             self._suspects.append(behind)
 
-    def _elsewhere(self) -> list[list[ByteRange]]:
+    def _elsewhere(self, places: list[ByteRange]) -> list[list[ByteRange]]:
         """What is in no block yet of the places foreseen now."""
-        places = self._cursors.strides.places
         self._suspects += set(self._foreseen).difference(places)
         self._foreseen = places
         runs = []

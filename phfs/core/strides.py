@@ -6,12 +6,12 @@ of its rows. Decides nothing about memory and fetches nothing. Called by ``curso
 ``readahead``.
 
 A cursor that begins one *stride* after an earlier one repeats it. The distance need not be exact,
-because compressed columns are not equally long: what is off by less than a quarter of what was read
-there still counts, and each repetition corrects the distance. Readers may take turns: the order of
-the places does not matter. A stride is believed when all of the last ``JUDGED`` beginnings were
-repetitions, which reads at random are not, and as long as ``ENOUGH`` of them are. Then each reader
-is foreseen to go on by one stride, by two, and so on, and to read as much there as he has read one
-stride before.
+because compressed columns are not equally long: what is off by no more than a fifth of what was
+read there still counts, and each repetition corrects the distance. Readers may take turns: the
+order of the places does not matter. A stride is believed when all of the last ``JUDGED`` beginnings
+were repetitions, which reads at random are not, and as long as ``ENOUGH`` of them are. Then each
+reader is foreseen to go on by one stride, by two, and so on, and to read as much there as he has
+read one stride before.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import deque
 
-from phfs.core.ahead import LARGEST, MIB, PAGE, Options, page_up
+from phfs.core.ahead import LARGEST, MAX_AHEAD, MIB, PAGE, Options, page_up
 from phfs.core.cursor import Cursor
 from phfs.core.objects import ByteRange
 
@@ -34,9 +34,6 @@ a tenth of the beginnings in a table whose columns differ by 2 % are elsewhere."
 
 WIDEST = 16 * MIB
 """What was read from a place counts as no more: the start of a stream repeats nothing."""
-
-PLACES = 16
-"""Most places that are foreseen: as many requests are under way ahead of all reads of a mount."""
 
 TOLERATED = 5
 """What is off by no more than a fifth of what was read there is a repetition, and places that could
@@ -121,7 +118,7 @@ class Strides:
             self.abandon()
         elif self._origin is not None and self._heads:
             left = min(options.window, options.growth * self.earned) // len(self._heads)
-            most = max(1, PLACES // len(self._heads))
+            most = max(1, MAX_AHEAD // len(self._heads))
             for head, places in self._heads.items():
                 if not places or head is self._past[-1]:
                     wanted = max(most, len(places))
@@ -181,6 +178,7 @@ class Strides:
         if not last:
             return
         most = JUDGED if self.believed else max(2, self._repetitions())
+        best: tuple[Cursor, list[Cursor | None]] | None = None
         lowest = bisect_left(self._starts, start - last[-1].start)
         for first in reversed(self._starts[lowest : bisect_left(self._starts, start)]):
             stride = start - first
@@ -190,8 +188,10 @@ class Strides:
             repetitions = 1 + len(found) - found.count(None)
             if repetitions >= most and found[-1] is not None:
                 most = repetitions + 1
-                self._adopt(stride, list(zip(last, found, strict=True)))
-                self._origin = self._by_start[first]
+                best = self._by_start[first], found
+        if best is not None:
+            self._origin, found = best
+            self._adopt(start - self._origin.start, list(zip(last, found, strict=True)))
 
     def _origins(self, cursors: list[Cursor], stride: int, taken: Cursor) -> list[Cursor | None]:
         """What each of the cursors repeats, no two of them the same."""

@@ -15,6 +15,7 @@ the order on a disk. Names that come in no order are therefore looked at in that
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Callable, Sequence
 from enum import Enum
 
@@ -81,8 +82,8 @@ class _Runs:
 
     def read(self, names: Sequence[str], name: str, most: int) -> Sequence[str]:
         """See ``Succession.read``; ``names`` sorted."""
-        position = bisect_left(names, name)
-        if position == len(names) or names[position] != name:
+        position = _position(names, name)
+        if position is None:
             self.length, self.going = 0, False
             return ()
         run = self._follow(names, name, position)
@@ -133,7 +134,7 @@ class Succession:
         """What was read since something was read for the second time."""
         self._tries = 0
         """Names that came in no order since some did."""
-        self._unordered: list[str] = []
+        self._unordered: deque[str] = deque(maxlen=least)
         """The last of those."""
         self._names: Sequence[str] = ()
         self._texts: list[str] = []
@@ -194,7 +195,7 @@ class Succession:
             self._unordered.clear()
         elif few and not numbered and self._tries < MOST_TRIES:
             self._tries += 1
-            self._unordered = [*self._unordered[1 - self._least :], name]
+            self._unordered.append(name)
             if self._tries >= self._least:
                 return self._next_numbered(names, name, number, most) or found
         return found
@@ -208,16 +209,19 @@ class Succession:
             self._texts = sorted(f"{number(each):013x}/{each}" for each in names)
             self._text = {text.partition("/")[2]: text for text in self._texts}
         if self._tries == self._least:
-            for earlier in self._unordered[:-1]:
+            for earlier in list(self._unordered)[:-1]:
                 self._by_number.read(self._texts, self._text.get(earlier, ""), 0)
         found = self._by_number.read(self._texts, self._text.get(name, ""), most)
         self._used = self._by_number
         if self._by_number.length:
             self._tries = 0
             self._unordered.clear()
-        return [each for text in found if _has(names, each := text.partition("/")[2])]
+        following = (text.partition("/")[2] for text in found)
+        return [each for each in following if _position(names, each) is not None]
 
 
-def _has(names: Sequence[str], name: str) -> bool:
+def _position(names: Sequence[str], name: str) -> int | None:
+    """Where a name is among others that are sorted; None if it is not."""
     position = bisect_left(names, name)
-    return position < len(names) and names[position] == name
+    there = position < len(names) and names[position] == name
+    return position if there else None

@@ -39,24 +39,21 @@ class _Listing:
         self._listed: dict[str, Child] = {}
         self._token: str | None = None
         self._lock = trio.Lock()
-        now = trio.current_time()
-        self._fold = ListingFold(directory.key, now)
-        if directory.cache.is_complete(now - namespace.ttl):
-            self._finish()
+        self._fold = ListingFold(directory.key, trio.current_time())
+        self._use_known()
 
     async def fetch(self, wanted: int) -> None:
         """Read pages until more than ``wanted`` entries are known, or all of them."""
         async with self._lock:
             if self._token is None and not self.complete:
-                await self._take_ahead()
+                await self._namespace.listed_ahead(self._directory)
+                self._use_known()
             while not self.complete and len(self.entries) <= wanted:
                 await self._fetch_page()
 
-    async def _take_ahead(self) -> None:
-        """Use a listing that was begun before anybody asked."""
-        await self._namespace.listed_ahead(self._directory)
-        oldest = trio.current_time() - self._namespace.ttl
-        if self._directory.cache.is_complete(oldest):
+    def _use_known(self) -> None:
+        """Ask nobody if what is known is all there is, and young enough."""
+        if self._directory.cache.is_complete(trio.current_time() - self._namespace.ttl):
             self._finish()
 
     async def _fetch_page(self) -> None:

@@ -18,7 +18,7 @@ from typing import Protocol
 
 import trio
 
-from phfs.core.ahead import Options
+from phfs.core.ahead import MAX_AHEAD, Options
 from phfs.core.objects import ByteRange, ETag
 from phfs.errors import NoSuchKey, PreconditionFailed, StoreError, TimedOut
 from phfs.s3.store import Store
@@ -26,9 +26,6 @@ from phfs.s3.window import SinkWindow
 from phfs.vfs.blocks import Block, Buffer, Pool, capacity_for
 from phfs.vfs.budget import Budget
 from phfs.vfs.run import Run
-
-MAX_AHEAD = 16
-"""Requests fetched ahead at a time, for the whole mount."""
 
 MOST_UNREAD = 128 * 1024**2
 """Bytes fetched ahead that no read has reached, for the whole mount: four streams' windows. With

@@ -8,11 +8,12 @@ TTL by it. Called by ``namespace`` for every name that is asked for and every di
 from __future__ import annotations
 
 import logging
+from functools import partial
 
 import trio
 
 from phfs.core.demand import MOST_PAGES
-from phfs.core.inodes import Directory, numbers_in
+from phfs.core.inodes import Directory, number_of
 from phfs.core.listing import Child, ListingFold
 from phfs.core.walk import Walk
 from phfs.errors import StoreError
@@ -38,7 +39,8 @@ class Refreshing:
         now = trio.current_time()
         if self._ttl > 0 and directory.demand.asked(now, directory.cache.listed, self._ttl):
             directory.demand.begun(now)
-            self._nursery.start_soon(self._list, directory, ListingFold(directory.key, now))
+            fold = ListingFold(directory.key, now)
+            self._nursery.start_soon(self._list_in_use, directory, fold)
 
     def entered(self, directory: Directory) -> None:
         """A directory begins to be read."""
@@ -48,7 +50,7 @@ class Refreshing:
         now = trio.current_time()
         parent.walk = parent.walk or Walk()
         names = parent.cache.directories_in_order()
-        number = numbers_in(parent)
+        number = partial(number_of, parent)
         for name in parent.walk.entered(names, directory.name, number, now, self._ttl):
             following = parent.children.get(name)
             if (
@@ -69,28 +71,30 @@ class Refreshing:
             with trio.move_on_at(begun + self._ttl):
                 await event.wait()
 
+    async def _list_in_use(self, directory: Directory, fold: ListingFold) -> None:
+        pages = await self._list(directory, fold, MOST_PAGES)
+        directory.demand.ended(trio.current_time(), pages)
+
     async def _list_walked(self, directory: Directory, fold: ListingFold, walk: Walk) -> None:
         try:
-            pages = await self._list(directory, fold, most=1)
+            pages = await self._list(directory, fold, 1)
             walk.listed(whole=pages is not None)
             if pages is None:
-                directory.demand.cut()
+                directory.demand.cut(trio.current_time())
+            else:
+                directory.demand.ended(trio.current_time(), pages)
         finally:
             event, _ = self._ahead.pop(directory)
             event.set()
 
-    async def _list(
-        self, directory: Directory, fold: ListingFold, most: int = MOST_PAGES
-    ) -> int | None:
-        pages: int | None = None
+    async def _list(self, directory: Directory, fold: ListingFold, most: int) -> int | None:
+        """List to the end; the number of pages, None if it was given up or failed."""
         try:
-            pages = await self._list_pages(directory, fold, most)
+            return await self._list_pages(directory, fold, most)
         except StoreError as error:
             # Nobody waits for it: whoever needs a name asks for it, and is told.
             log.debug("%s could not be listed ahead: %s", directory.path, error)
-        finally:
-            directory.demand.ended(trio.current_time(), pages)
-        return pages
+            return None
 
     async def _list_pages(self, directory: Directory, fold: ListingFold, most: int) -> int | None:
         """List to the end; the number of pages, None if it was given up."""

@@ -9,8 +9,9 @@ of the version found. Called by ``files``.
 from __future__ import annotations
 
 from collections import OrderedDict
+from functools import partial
 
-from phfs.core.inodes import Directory, File, numbers_in
+from phfs.core.inodes import Directory, File, number_of
 from phfs.core.succession import Succession
 from phfs.vfs.fetcher import Fetcher
 from phfs.vfs.reader import Reader
@@ -57,7 +58,7 @@ class Siblings:
         if len(self._successions) > MOST_DIRECTORIES:
             self._successions.popitem(last=False)
         names = directory.cache.files_in_order()
-        for sibling in succession.read(names, name, numbers_in(directory)):
+        for sibling in succession.read(names, name, partial(number_of, directory)):
             if not self._fetch(directory, sibling):
                 succession.gave_up(sibling)
                 return

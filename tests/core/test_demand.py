@@ -67,8 +67,7 @@ def test_a_walk_lists_what_is_not_being_listed_and_fits_a_page() -> None:
     demand.ended(0.1, 1)
     assert demand.walked(0.2)
     demand.begun(0.2)
-    demand.ended(0.3, None)
-    demand.cut()
+    demand.cut(0.3)
     assert not demand.walked(1000.0)
     assert any(asked(demand, 2 * LEAST_ASKED, 0.4, None)), "its names are worth a listing still"
     demand.ended(0.5, 1)

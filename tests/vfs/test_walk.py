@@ -37,6 +37,18 @@ async def in_tree(volume: Volume, memory: MemoryStore, files: int = 5) -> AsyncI
             yield
 
 
+@asynccontextmanager
+async def walk_begun(volume: Volume, faulty: FaultyStore, *, latency: float) -> AsyncIterator[None]:
+    """The directory by which a walk is recognised is being listed, and the next ones are ahead."""
+    for name in DIRECTORIES[: LEAST_WALK - 1]:
+        await volume.listdir(f"tree/{name}")
+    faulty.latency = latency
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(volume.listdir, f"tree/{DIRECTORIES[LEAST_WALK - 1]}")
+        await wait_all_tasks_blocked()
+        yield
+
+
 async def test_directories_in_order_are_listed_before_they_are_entered(
     autojump_clock: MockClock, volume: Volume, memory: MemoryStore, faulty: FaultyStore
 ) -> None:
@@ -68,12 +80,7 @@ async def test_a_walk_that_fails_ahead_is_nobodys_failure(
     autojump_clock: MockClock, volume: Volume, memory: MemoryStore, faulty: FaultyStore
 ) -> None:
     async with in_tree(volume, memory):
-        for name in DIRECTORIES[: LEAST_WALK - 1]:
-            await volume.listdir(f"tree/{name}")
-        faulty.latency = 0.05
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(volume.listdir, f"tree/{DIRECTORIES[LEAST_WALK - 1]}")
-            await wait_all_tasks_blocked()
+        async with walk_begun(volume, faulty, latency=0.05):
             faulty.fail(ConnectionFailed("cut"), kind="list_page", times=4)
         faulty.heal()
         for name in DIRECTORIES:
@@ -191,16 +198,10 @@ async def test_a_directory_renamed_while_it_is_listed_shows_what_it_has(
 async def test_nobody_waits_for_a_listing_that_cannot_be_believed_when_it_comes(
     autojump_clock: MockClock, volume: Volume, memory: MemoryStore, faulty: FaultyStore
 ) -> None:
-    async with in_tree(volume, memory):
-        for name in DIRECTORIES[: LEAST_WALK - 1]:
-            await volume.listdir(f"tree/{name}")
-        faulty.latency = 2.0
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(volume.listdir, f"tree/{DIRECTORIES[LEAST_WALK - 1]}")
-            await wait_all_tasks_blocked()
-            begun = trio.current_time()
-            await volume.listdir(f"tree/{DIRECTORIES[LEAST_WALK]}")
-            assert trio.current_time() - begun <= 2.0 + 1.0
+    async with in_tree(volume, memory), walk_begun(volume, faulty, latency=2.0):
+        begun = trio.current_time()
+        await volume.listdir(f"tree/{DIRECTORIES[LEAST_WALK]}")
+        assert trio.current_time() - begun <= 2.0 + 1.0
 
 
 async def test_who_opens_directories_and_lists_none_has_none_listed(
