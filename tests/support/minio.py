@@ -156,6 +156,7 @@ class MinioServer:
         """From now on connections are taken and nothing is answered, until ``thaw``."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)  # until then it may answer
 
     def thaw(self) -> None:
         """Answer again."""
