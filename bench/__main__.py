@@ -14,6 +14,7 @@ from pathlib import Path
 from bench import comparison, fresh
 from bench.command import end_well
 from bench.document import publish
+from bench.held import own_network
 from bench.mounts import Kind, kinds
 from bench.world import LINKS, World, running
 from phfs.bench import guard
@@ -27,6 +28,7 @@ from phfs.bench.scenarios import chosen, themes
 from phfs.bench.targets import PHFS, verdicts
 from phfs.cli.commands.bench import add_measuring_options
 from phfs.commandline import Parser
+from phfs.errors import PhfsError
 
 PROG = "python -m bench"
 BASELINE = Path(__file__).with_name("baseline.json")
@@ -91,7 +93,7 @@ def _run(given: argparse.Namespace, screen: Screen) -> int:
     chosen(_all_themes(size, None), given.scenario)  # refuses before anything is started
     output = writable(given.output or Path("bench-results"))
     tmpfs = writable(given.tmpfs)
-    links = given.link or (QUICK_LINKS if given.quick else list(LINKS))
+    links = _possible(given.link or (QUICK_LINKS if given.quick else list(LINKS)), given, screen)
     subjects = given.subject or (QUICK_SUBJECTS if given.quick else [*_names(kinds()), FLOOR])
     with running(tmpfs, links, _installed(subjects, screen), floor=FLOOR in subjects) as world:
         with screen.live():
@@ -108,6 +110,20 @@ def _run(given: argparse.Namespace, screen: Screen) -> int:
         elif given.quick and _has_fallen(world, size, guard.load(given.baseline), known, screen):
             return 1
     return 1 if failed else 0
+
+
+def _possible(links: Sequence[str], given: argparse.Namespace, screen: Screen) -> list[str]:
+    """The links without those that need rights that are not there, unless they were asked for."""
+    held = [name for name in links if (speed := LINKS[name]) and speed.held]
+    if held:
+        try:
+            own_network()
+        except PhfsError as error:
+            if given.link:
+                raise
+            screen.say(f"{held[0]} is left out. {error}")
+            return [name for name in links if name not in held]
+    return list(links)
 
 
 def _measure(world: World, size: Size, names: Collection[str], screen: Screen) -> list[Figure]:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import boto3
 
+from bench.held import HeldLink
 from bench.link import Link
 from bench.mounts import Kind, Mounted, Origin
 from phfs.bench.floor import Floor, client
@@ -31,20 +32,29 @@ RUN = "run"
 
 
 class LinkSpeed(NamedTuple):
-    """Seconds there and back, and bytes per second; None: as fast as it goes."""
+    """Seconds there and back, and bytes per second; None: as fast as it goes. ``held``: the kernel
+    holds packets, instead of a proxy that passes them on."""
 
     round_trip: float
     bytes_per_second: float | None = None
+    held: bool = False
+
+    def to(self, target: str) -> Link | HeldLink:
+        """A link of this speed before a server."""
+        if self.held:
+            return HeldLink(target, round_trip=self.round_trip)
+        return Link(target, round_trip=self.round_trip, bytes_per_second=self.bytes_per_second)
 
 
 LINKS: dict[str, LinkSpeed | None] = {
     "direct": None,
     "0ms": LinkSpeed(0.0),
     "10ms": LinkSpeed(0.010),
+    "10ms-held": LinkSpeed(0.010, held=True),
     "40ms": LinkSpeed(0.040, 125e6),
 }
-"""By name; 125e6 bytes are 1 Gbit. The proxy costs CPU of its own: the one without a delay tells
-how much of a difference is the proxy's, and how much the delay's."""
+"""By name; 125e6 bytes are 1 Gbit. The proxy costs CPU of its own: the one without a delay, and the
+link without a proxy, tell how much of a difference is the proxy's, and how much the delay's."""
 
 
 class EmptiedPlace(StorePlace):
@@ -79,12 +89,16 @@ class World:
 def running(
     tmpfs: Path, links: Sequence[str], kinds: Sequence[Kind], *, floor: bool
 ) -> Iterator[World]:
-    """A store with mounts of these kinds over these links, and the bare store if ``floor``."""
+    """A store with mounts of these kinds over these links, and the bare store if ``floor``.
+
+    Links on which packets are held are for who has called ``own_network``.
+    """
     directory = Path(tempfile.mkdtemp(prefix="phfs-bench-", dir=tmpfs))
     with ExitStack() as closing:
         closing.callback(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
         closing.callback(shutil.rmtree, directory, ignore_errors=True)
-        server = MinioServer(directory)
+        held = any(speed.held for name in links if (speed := LINKS[name]))
+        server = MinioServer(directory, listens_on="0.0.0.0" if held else "127.0.0.1")
         closing.callback(server.close)
         session = boto3.session.Session(server.access_key, server.secret_key, region_name=REGION)
         bare = _floor(session, server.endpoint_url, server.bucket)
@@ -96,11 +110,7 @@ def running(
             endpoint = server.endpoint_url
             if speed is not None:
                 target = endpoint.removeprefix("http://")
-                link = Link(
-                    target,
-                    round_trip=speed.round_trip,
-                    bytes_per_second=speed.bytes_per_second,
-                )
+                link = speed.to(target)
                 closing.callback(link.close)
                 endpoint = link.endpoint_url
             keys = (server.access_key, server.secret_key)

@@ -108,6 +108,14 @@ def test_targets_are_judged_by_what_was_measured() -> None:
     assert found == {"direct": ("1.20 of the floor", True), "10ms": ("0.75 of direct", False)}
 
 
+def test_a_link_without_a_proxy_has_the_targets_of_the_one_with_it() -> None:
+    one = scenario("write-seq-1")
+    held = subject(PHFS.name, "10ms-held")
+    judged = verdicts(figures([values(one, PHFS, 0.1, 120.0), values(one, held, 0.1, 110.0)]))
+    found = [(verdict.target.link, verdict.measured, verdict.met) for verdict in judged]
+    assert found == [("10ms-held", "0.92 of direct", True)]
+
+
 def test_one_of_two_conditions_is_enough() -> None:
     one = scenario("first-byte", unit=MILLISECONDS)
     slow = figures([values(one, PHFS, 1.0, 5.0), values(one, BARE, 1.0, 2.0)])
@@ -133,7 +141,7 @@ def test_every_target_names_a_scenario_and_a_link_there_is() -> None:
     # Those that start mounts themselves are the repository's, in bench/fresh.py.
     names |= {"mount-ready", "memory-read-1", "memory-read-4"}
     assert {target.scenario for target in TARGETS} <= names
-    assert {target.link for target in TARGETS} == {"direct", "10ms"}
+    assert {target.link for target in TARGETS} == {"direct", "10ms", "10ms-held"}
 
 
 def test_what_fell_by_more_than_a_fifth_is_named(tmp_path: Path) -> None:

@@ -84,11 +84,19 @@ class MinioServer:
     """A MinIO process with one bucket (``bucket``) to start with.
 
     ``endpoint_url`` is ``http://127.0.0.1:<port>``; ``access_key`` and ``secret_key`` are root's.
-    ``domain``: in which each bucket is a host, too.
+    ``domain``: in which each bucket is a host, too. ``listens_on``: an address, or all of them.
     """
 
-    def __init__(self, directory: Path, root: Keys | None = None, *, domain: str = "") -> None:
+    def __init__(
+        self,
+        directory: Path,
+        root: Keys | None = None,
+        *,
+        domain: str = "",
+        listens_on: str = "127.0.0.1",
+    ) -> None:
         self._domain = domain
+        self._listens_on = listens_on
         self.access_key, self.secret_key = root or Keys("phfs-root", secrets.token_hex(16))
         self._directory = directory
         self._numbers = itertools.count(1)
@@ -120,7 +128,7 @@ class MinioServer:
                     str(find_minio()),
                     "server",
                     "--quiet",
-                    f"--address={self._address}",
+                    f"--address={self._address.replace('127.0.0.1', self._listens_on)}",
                     f"--console-address={console}",
                     str(self._directory / "data"),
                 ],
