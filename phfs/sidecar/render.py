@@ -9,7 +9,7 @@ be in them. Called by the command ``render``.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -136,19 +136,20 @@ def _take_away(found: Found) -> None:
         return
     spec = found.spec
     for field in ("initContainers", "containers", "volumes"):
-        spec[field] = [one for one in listed(spec, field) if not _is_ours(one["name"])]
-        if not spec[field]:
-            del spec[field]
-    for container in (*spec.get("initContainers", ()), *spec.get("containers", ())):
-        mounts = container.get("volumeMounts") or []
-        container["volumeMounts"] = [one for one in mounts if not _is_ours(one.get("name"))]
-        sources = container.get("envFrom") or []
-        container["envFrom"] = [one for one in sources if not _is_our_source(one, found.name)]
-        for field in ("volumeMounts", "envFrom"):
-            if not container[field]:
-                del container[field]
+        _keep(spec, field, lambda one: not _is_ours(one["name"]))
+    for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
+        _keep(container, "volumeMounts", lambda one: not _is_ours(one.get("name")))
+        _keep(container, "envFrom", lambda one: not _is_our_source(one, found.name))
         if container.get("command"):
             container["command"] = wrapping.unwrapped(container["command"])
+
+
+def _keep(of: Manifest, field: str, kept: Callable[[Manifest], bool]) -> None:
+    """Leave these of a list; what was empty before stays as it is."""
+    if of.get(field):
+        of[field] = [one for one in of[field] if kept(one)]
+        if not of[field]:
+            del of[field]
 
 
 def _is_ours(name: object) -> bool:

@@ -447,6 +447,22 @@ def test_any_value_in_any_place(
     assert tried(dump(once).encode(), kind, classic=classic) == once
 
 
+@pytest.mark.parametrize("classic", [False, True])
+@pytest.mark.parametrize("empty", [None, []], ids=["null", "empty"])
+def test_lists_that_are_empty_stay_as_they_are(empty: Any, classic: bool) -> None:
+    of_pod = ("initContainers", "volumes")
+    of_containers = ("volumeMounts", "envFrom")
+    spec = {**POD["spec"], **dict.fromkeys(of_pod, empty)}
+    empties = dict.fromkeys(of_containers, empty)
+    init = {"name": "first", "image": "i:1", **empties}
+    main = {"name": "main", "image": "i:1", "command": ["serve"], **empties}
+    for changes in ({}, {"initContainers": [init], "containers": [main]}):
+        pod = {**POD, "spec": {**spec, **changes}}
+        once = tried(json.dumps(pod).encode(), "notebook", classic=classic)
+        assert not isinstance(once, DocumentError)
+        assert tried(dump(once).encode(), "notebook", classic=classic) == once
+
+
 def test_user_namespaces_are_refused() -> None:
     assert problems(changed(hostUsers=False))[0].startswith("spec.hostUsers: is false;")
 
