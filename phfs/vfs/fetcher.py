@@ -12,8 +12,7 @@ requests, otherwise not at all: the next read plans it again.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
-from time import monotonic
+from collections.abc import Sequence
 from typing import Protocol
 
 import trio
@@ -61,8 +60,7 @@ class Fetcher:
     """All ranged requests of a mount.
 
     ``nursery`` runs the requests; it must outlive every reader. ``options`` tell readers how much
-    to fetch, by default what suits the budget and the store's latency. ``clock`` gives seconds, in
-    any thread.
+    to fetch, by default what suits the budget and the store's latency.
     """
 
     def __init__(
@@ -73,7 +71,6 @@ class Fetcher:
         *,
         options: Options | None = None,
         max_ahead: int = MAX_AHEAD,
-        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._fixed = options
         self._alone = options or Options.for_memory(budget.limit)
@@ -92,7 +89,7 @@ class Fetcher:
         self._pool = Pool(budget, self._token, spare_limit=self._alone.window)
         self._max_ahead = max_ahead
         self._ahead = 0
-        self._clock = clock
+        self._clock = trio.lowlevel.current_clock().current_time  # for any thread
         self._answers: deque[float] = deque(maxlen=ANSWERS)
         self._latency = 0.0
         """The quickest of those, in seconds."""
@@ -147,6 +144,11 @@ class Fetcher:
             self._ahead += 1
             self._launch(source, blocks, ahead=True)
         return blocks
+
+    def spare(self, size: int) -> bool:
+        """Whether so many bytes may be fetched ahead by who leaves half of the means to others."""
+        requests, unread = self._max_ahead // 2, self._most_unread // 2
+        return self._ahead < requests and self.unread + size <= unread
 
     def reached(self, block: Block) -> None:
         """The block is read, or given up: it is no longer one that lies ahead."""
@@ -260,7 +262,7 @@ class Fetcher:
         room = self._most_unread - size
         if self.unread > room:
             recently = self._clock() - IDLE_SECONDS
-            for source, used in self._sources.items():
+            for source, used in list(self._sources.items()):
                 if used > recently or self.unread <= room:
                     break
                 source.give_up(self.unread - room)
@@ -269,7 +271,7 @@ class Fetcher:
     def _reclaim(self, wanted: int) -> int:
         """Free idle blocks, those of the source not read for longest first."""
         freed = 0
-        for source in self._sources:
+        for source in list(self._sources):
             if freed >= wanted:
                 break
             freed += source.give_up(wanted - freed)

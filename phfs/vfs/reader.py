@@ -7,6 +7,8 @@ together; called by the file system's read and, after a rename, by whoever renam
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from phfs.core.ahead import PAGE
 from phfs.core.objects import ByteRange, ETag
 from phfs.core.readahead import Plan, ReadAhead
@@ -27,6 +29,8 @@ class Reader:
         self._blocks: dict[int, Block] = {}
         """By the offset each starts at; those the read-ahead counts as there."""
         self._closed = False
+        self.emptied: Callable[[], None] | None = None
+        """Called when the last block was lost: for who keeps a reader for its blocks only."""
 
     async def read(self, offset: int, size: int) -> bytes | memoryview:
         """Return the ``size`` bytes at ``offset``; fewer only at the end of the file.
@@ -98,6 +102,8 @@ class Reader:
         """A kept block has failed: the next read of it asks anew."""
         del self._blocks[block.span.start]
         self._readahead.forget(block.span)
+        if self.emptied is not None and not self._blocks:
+            self.emptied()
 
     def give_up(self, wanted: int) -> int:
         """Free idle blocks of about ``wanted`` bytes, the farthest first; return bytes freed."""

@@ -49,7 +49,6 @@ class Rig:
             nursery,
             options=options,
             max_ahead=max_ahead,
-            clock=trio.lowlevel.current_clock().current_time,
         )
         self.etag = ETag("")
 

@@ -492,3 +492,48 @@ async def test_many_streams_get_smaller_requests_and_fetch_nothing_twice(
         for reader in readers:
             reader.close()
         assert made.fetcher.options == alone
+
+
+async def test_half_of_the_means_are_spare_for_what_is_less_sure(autojump_clock: MockClock) -> None:
+    async with rig(limit=64 * MIB, max_ahead=4) as made:
+        made.store.latency = 1
+        keeper = Keeper(made)
+        assert made.fetcher.spare(8 * MIB)
+        assert not made.fetcher.spare(8 * MIB + 1), "an eighth of the memory"
+        keeper.keep(0, MIB, ahead=True)
+        assert made.fetcher.spare(7 * MIB)
+        assert not made.fetcher.spare(7 * MIB + 1)
+        keeper.keep(MIB, MIB, ahead=True)
+        assert not made.fetcher.spare(1), "two requests of four"
+        await trio.sleep(1.5)
+        assert made.fetcher.spare(1)
+
+
+class Leaver(Keeper):
+    """Closes when it has given up everything."""
+
+    def give_up(self, wanted: int) -> int:
+        freed = super().give_up(wanted)
+        if not self.blocks:
+            self.close()
+        return freed
+
+
+async def test_who_gives_up_everything_may_leave(autojump_clock: MockClock) -> None:
+    async with rig(limit=8 * MIB) as made:
+        keepers = [Leaver(made) for _ in range(2)]
+        for keeper in keepers:
+            keeper.keep(0, MIB, ahead=True)
+            made.fetcher.used(keeper)
+        await trio.sleep(IDLE_SECONDS * 2)
+        other = Keeper(made)
+        assert other.keep_run(ByteRange(0, 2 * MIB)), "at the cost of both"
+        assert not any(keeper.blocks for keeper in keepers)
+        keepers = [Leaver(made) for _ in range(2)]
+        for keeper in keepers:
+            keeper.keep(0, MIB)
+            made.fetcher.used(keeper)
+        await wait_all_tasks_blocked()
+        for number in range(8):
+            assert other.keep(number * MIB, MIB)
+        assert not any(keeper.blocks for keeper in keepers)
