@@ -25,6 +25,9 @@ HUGE_PAGE = 2 * 1024 * KIB
 """From this size on a buffer is made of huge pages where the kernel has them: one fault instead of
 512."""
 
+SPARE_SECONDS = 5.0
+"""Who has taken no buffer for so long does not read at the moment."""
+
 POOLED = 256 * KIB
 """Smaller buffers are not kept: malloc serves them without touching fresh pages."""
 
@@ -160,7 +163,7 @@ class Pool:
 
     The first touch of a fresh buffer's pages was measured at 0.6 ms per MiB, as much as the
     transfer of the bytes; so free buffers are kept, the newest up to ``spare_limit`` bytes, and
-    given up when the budget asks.
+    given up when the budget asks, or when nobody has taken one for ``SPARE_SECONDS``.
     """
 
     def __init__(self, budget: Budget, token: trio.lowlevel.TrioToken, *, spare_limit: int) -> None:
@@ -170,6 +173,10 @@ class Pool:
         self._spare: list[Buffer] = []
         self._spare_size = 0
         self._returned: list[Buffer] = []
+        self._owed = 0
+        """Bytes made anew since as many of spare buffers were given up."""
+        self._takes = 0
+        self._watched = False
         budget.add_reclaimer(self.trim)
 
     def take(self, size: int, *, reclaim: bool) -> Buffer | None:
@@ -177,10 +184,13 @@ class Pool:
 
         ``reclaim``: idle blocks may be given up for it; spare buffers always are.
         """
+        self._takes += 1
         spare = self._fitting(size)
         if spare is not None:
             return spare
         capacity = capacity_for(size)
+        if capacity >= POOLED:
+            self._make_up_for(capacity)
         if not self._budget.try_acquire(capacity, for_write=False, reclaim=False):
             self.trim(capacity)
             if not self._budget.try_acquire(capacity, for_write=False, reclaim=reclaim):
@@ -218,9 +228,9 @@ class Pool:
         return freed
 
     def _fitting(self, size: int) -> Buffer | None:
-        """The smallest spare buffer of ``size`` bytes or at most a quarter more."""
+        """The smallest spare buffer of ``size`` bytes or at most twice as many."""
         best = min(
-            (buffer for buffer in self._spare if size <= len(buffer) <= size + size // 4),
+            (buffer for buffer in self._spare if size <= len(buffer) <= 2 * size),
             key=len,
             default=None,
         )
@@ -232,20 +242,47 @@ class Pool:
     def _keep_returned(self) -> None:
         """Keep what was given back in earlier steps, as far as the limit goes."""
         returned, self._returned = self._returned, []
-        dropped = 0
+        small = 0
         for buffer in returned:
             if len(buffer) >= POOLED:
                 self._spare.append(buffer)
                 self._spare_size += len(buffer)
             else:
-                dropped += len(buffer)
-        while self._spare_size > self._spare_limit:
+                small += len(buffer)
+        if small:
+            self._budget.release(small, for_write=False)
+        self._drop_oldest(self._spare_limit)
+        self._budget.reconsider()
+        if self._spare and not self._watched:
+            self._watched = True
+            trio.lowlevel.spawn_system_task(self._give_up_idle)
+
+    def _make_up_for(self, capacity: int) -> None:
+        """A fresh buffer is made while spare ones do not fit: give up as much of those, so that
+        what is kept and what is used never add up to more than was used at one time."""
+        self._owed = self._owed + capacity if self._spare else 0
+        while self._spare and self._owed >= len(self._spare[0]):
+            self._owed -= len(self._spare[0])
+            self._drop_oldest(self._spare_size - len(self._spare[0]))
+
+    def _drop_oldest(self, most: int) -> None:
+        """Keep spare buffers of so many bytes at most."""
+        dropped = 0
+        while self._spare_size > most:
             oldest = self._spare.pop(0)
             self._spare_size -= len(oldest)
             dropped += len(oldest)
         if dropped:
             self._budget.release(dropped, for_write=False)
-        self._budget.reconsider()
+
+    async def _give_up_idle(self) -> None:
+        """Wait until nobody needs spare buffers any more."""
+        while self._spare:
+            takes = self._takes
+            await trio.sleep(SPARE_SECONDS)
+            if takes == self._takes:
+                self.trim(self._spare_size)
+        self._watched = False
 
 
 def capacity_for(size: int) -> int:

@@ -86,7 +86,6 @@ class Fetcher:
         self._budget = budget
         self._nursery = nursery
         self._token = trio.lowlevel.current_trio_token()
-        self._pool = Pool(budget, self._token, spare_limit=self._alone.window)
         self._max_ahead = max_ahead
         self._ahead = 0
         self._clock = trio.lowlevel.current_clock().current_time  # for any thread
@@ -94,6 +93,8 @@ class Fetcher:
         self._latency = 0.0
         """The quickest of those, in seconds."""
         self._most_unread = min(MOST_UNREAD, budget.limit // 4)
+        # What lies ahead comes and goes: four streams of 256 MiB made 170 MiB anew without these.
+        self._pool = Pool(budget, self._token, spare_limit=self._most_unread)
         self._sources: dict[Source, float] = {}
         """When each was used, by the clock; the one used last comes last."""
         self._streams = 0

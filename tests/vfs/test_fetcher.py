@@ -16,7 +16,7 @@ from phfs.core.objects import ByteRange
 from phfs.errors import NoSuchKey, ServerFault, TimedOut
 from phfs.s3.memory import MemoryStore
 from phfs.s3.sink import pour
-from phfs.vfs.blocks import Block, Pool, capacity_for
+from phfs.vfs.blocks import SPARE_SECONDS, Block, Pool, capacity_for
 from phfs.vfs.budget import Budget
 from phfs.vfs.fetcher import ANSWERS, IDLE_SECONDS, Fetcher
 from tests.vfs.reading import Rig, rig
@@ -237,6 +237,43 @@ async def test_the_pool_keeps_the_newest_buffers_and_gives_all_up_when_asked() -
     assert budget.usage.used == 63 * MIB
     await wait_all_tasks_blocked()
     assert budget.usage.used == 63 * MIB
+
+
+async def test_spare_buffers_that_do_not_fit_give_way_to_as_many_fresh_bytes() -> None:
+    budget = Budget(64 * MIB, read_reserve=MIB)
+    pool = Pool(budget, trio.lowlevel.current_trio_token(), spare_limit=16 * MIB)
+    for buffer in [await pool.wait(4 * MIB) for _ in range(2)]:
+        pool.give_back(buffer)
+    await wait_all_tasks_blocked()
+    assert budget.usage.used == 8 * MIB
+    used = []
+    for _ in range(5):
+        assert pool.take(MIB, reclaim=False)
+        assert pool.take(100, reclaim=False)
+        used.append(budget.usage.used // MIB)
+    assert used == [9, 10, 11, 8, 9]
+    twice_as_large = pool.take(2 * MIB, reclaim=False)
+    assert twice_as_large is not None
+    assert len(twice_as_large) == 4 * MIB
+
+
+async def test_spare_buffers_are_given_up_when_nobody_has_taken_one_for_a_while(
+    autojump_clock: MockClock,
+) -> None:
+    budget = Budget(64 * MIB, read_reserve=MIB)
+    pool = Pool(budget, trio.lowlevel.current_trio_token(), spare_limit=8 * MIB)
+    for _ in range(2):
+        buffers = [await pool.wait(MIB) for _ in range(4)]
+        for buffer in buffers:
+            pool.give_back(buffer)
+        for _ in range(3):
+            await trio.sleep(0.7 * SPARE_SECONDS)
+            taken = pool.take(MIB, reclaim=False)
+            assert taken is not None
+            assert budget.usage.used == 4 * MIB
+            pool.give_back(taken)
+        await trio.sleep(2 * SPARE_SECONDS)
+        assert budget.usage.used == 0
 
 
 @pytest.mark.parametrize(
