@@ -13,14 +13,15 @@ from phfs.bench.measure import FLOOR
 from phfs.bench.numbers import NONE, short, with_spread
 from phfs.bench.plots import plots
 from phfs.bench.record import Run
-from phfs.bench.targets import PHFS, Verdict
+from phfs.bench.targets import DIRECT, PHFS, Verdict
 
 PICTURE = "bench-{}"
 
 
 def parts(run: Run) -> dict[str, str]:
     """The texts to put between markers: of a run with peers only the comparison, so that a run
-    of a few scenarios beside peers leaves the tables of all scenarios as they are."""
+    of a few scenarios beside peers leaves the tables of all scenarios as they are; of a run over
+    links only, those."""
     links = list(dict.fromkeys(figure.link for figure in run.figures))
     tables = [
         f"**{link}**\n\n{_peers(run.figures, link).markdown()}\n\n_{_cold(run.figures, link)}_"
@@ -29,8 +30,9 @@ def parts(run: Run) -> dict[str, str]:
     shown = [image(PICTURE.format(name), name.removesuffix(".png")) for name in plots(run)]
     amounts = "the smaller amounts of `--quick`, " if run.quick else ""
     said = f"{conditions(run.made)} {run.rounds} rounds, {amounts}medians and half of the spread."
-    if _peers_in(run.figures):
-        return {"bench-peers": "\n\n".join([said, *tables]) + "\n"}
+    if _peers_in(run.figures) or DIRECT not in links:
+        part = "bench-peers" if _peers_in(run.figures) else "bench-links"
+        return {part: "\n\n".join([said, *tables]) + "\n"}
     return {
         "bench-conditions": f"{said}\n",
         "bench-results": "\n\n".join([*tables, *shown]) + "\n",
@@ -40,7 +42,7 @@ def parts(run: Run) -> dict[str, str]:
 
 def pictures(run: Run) -> dict[str, bytes]:
     """The plots, by the names under which ``parts`` shows them."""
-    if _peers_in(run.figures):
+    if "bench-results" not in parts(run):
         return {}
     return {PICTURE.format(name): png for name, png in plots(run).items()}
 

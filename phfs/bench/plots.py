@@ -44,7 +44,7 @@ def plots(run: Run) -> dict[str, bytes]:
 
 
 def _file_name(link: str, number: int) -> str:
-    return link if link.isalnum() else str(number)
+    return link if link.replace("-", "").isalnum() else str(number)
 
 
 def _png(picture: Picture) -> bytes:

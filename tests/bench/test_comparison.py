@@ -1,5 +1,4 @@
-"""What goes into the documents: all tables of a run of PHFS alone, the comparison of one beside
-peers."""
+"""What goes into the documents: all tables, those over links, or the comparison with peers."""
 
 from __future__ import annotations
 
@@ -13,8 +12,11 @@ from tests.bench.fakes import scenario, series, subject, values
 ONE = scenario("read-mmap-4")
 
 
-def run(*, peers: bool) -> Run:
-    results = [values(ONE, subject("phfs"), 1.0, 60.0), values(ONE, subject(FLOOR), 1.0, 100.0)]
+def run(*, peers: bool, link: str = "direct") -> Run:
+    results = [
+        values(ONE, subject("phfs", link), 1.0, 60.0),
+        values(ONE, subject(FLOOR, link), 1.0, 100.0),
+    ]
     if peers:
         results.append(values(ONE, subject("s3fs"), 1.0, 30.0))
         results.append(series(ONE, subject("rclone"), Reading(0, error="it broke")))
@@ -31,6 +33,14 @@ def test_a_run_of_phfs_alone_fills_all_tables() -> None:
     names = pictures(run(peers=False))
     assert names
     assert all(f"images/{name}" in found["bench-results"] for name in names)
+
+
+def test_a_run_over_links_only_leaves_the_tables_of_the_direct_one() -> None:
+    found = parts(run(peers=False, link="40ms"))
+    assert set(found) == {"bench-links"}
+    assert "**40ms**" in found["bench-links"]
+    assert "| `read-mmap-4` | files/s | 60.0 | 0.600 | 100 |" in found["bench-links"]
+    assert pictures(run(peers=False, link="40ms")) == {}
 
 
 def test_a_run_beside_peers_fills_the_comparison_only() -> None:
