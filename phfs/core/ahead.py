@@ -17,8 +17,10 @@ PAGE = 4 * KIB
 LARGEST = 1024 * KIB
 """The most that the kernel asks for at once (256 pages, FUSE_MAX_MAX_PAGES)."""
 
-MAX_AHEAD = 16
-"""Requests fetched ahead of all reads at a time, for the whole mount."""
+MAX_AHEAD = 32
+"""Requests fetched ahead of all reads at a time, for the whole mount: half of all that run at once
+(``S3Options.max_requests``). Over a link of 40 ms a reader of small files in order got 310 a second
+with 16 of them, 560 with 32; directly there is no difference."""
 
 SHARE = 8
 """One stream gets this part of the memory limit at most: several have to get on."""
