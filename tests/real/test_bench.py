@@ -165,7 +165,7 @@ def test_interrupted_it_unmounts_and_removes_everything(tmp_path: Path, number: 
     ("arguments", "code", "sentence"),
     [
         ("--scenario read-sek-1", 2, "There is no scenario 'read-sek-1'; is read-seq-1 meant?"),
-        ("--link 20ms", 2, "--link '20ms' is wrong: give direct, 0ms, 10ms or 40ms."),
+        ("--link 20ms", 2, "--link '20ms' is wrong: give direct, 0ms, 10ms, 10ms-held or 40ms."),
         ("--subject nfs", 2, "--subject 'nfs' is wrong: give phfs, rclone, s3fs or floor."),
         ("--tmpfs /proc/none", 1, "The directory /proc/none cannot be made"),
         ("--output /dev/null/x", 1, "The directory /dev/null/x cannot be made (Not a directory)"),
