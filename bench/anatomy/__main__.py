@@ -22,7 +22,7 @@ import trio
 from rich.console import Console
 from rich.text import Text
 
-from bench.anatomy.jobs import FILES, JOBS, ROUNDS, Found, Job, take_apart
+from bench.anatomy.jobs import FILES, JOBS, NAMES, ROUNDS, Found, Job, take_apart
 from bench.anatomy.report import PICTURE, grid, parts, picture, sentences
 from bench.command import end_well
 from bench.document import console, publish
@@ -114,7 +114,7 @@ def _put_files(server: MinioServer) -> None:
     floor = Floor(client(session, server.endpoint_url), server.bucket, PREFIX)
     for job in JOBS:
         block = bytes(job.size)
-        floor.put_all((f"{job.directory}/{number:06}", block) for number in range(FILES))
+        floor.put_all((f"{job.directory}/{name}", block) for name in NAMES)
 
 
 def _config(origin: Origin, directory: Path) -> MountConfig:

@@ -30,6 +30,9 @@ FILES = 480
 """That there are for each job: of fewer, some would follow each other in listing order by chance,
 and the next ones be fetched ahead."""
 
+NAMES = [f"{number:06}.n{number}" for number in range(FILES)]
+"""Each of a kind of its own: who reads files in no order has others of the kind fetched ahead."""
+
 ROUNDS = 6
 WARM_ROUNDS = 1
 """At the start, which are not counted: connections and threads are made."""
@@ -71,10 +74,11 @@ async def take_apart(
 ) -> Found:
     """Do the job on ``count`` files each: in this process, recorded and not, and through a mount.
 
-    Nobody reads a file twice; their order is random, so that none is fetched ahead.
+    Nobody reads a file twice; their order is random, and each is of a kind of its own, so that none
+    is fetched ahead.
     """
     found = Found(job)
-    names = random.Random(0).sample([f"{number:06}" for number in range(FILES)], count)
+    names = random.Random(0).sample(NAMES, count)
     each = count // ROUNDS
     async with AsyncExitStack() as open_now:
         bare, taken_apart = [await open_now.enter_async_context(stack(one)) for one in configs]
