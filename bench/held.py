@@ -46,15 +46,19 @@ _IFF_UP = 1
 def own_network() -> None:
     """Give this thread, and the processes and threads it starts from now on, a loopback of their
     own, on which rules harm nobody. Raises ``PhfsError`` without the right or the program to."""
-    wanted = "root, for a network namespace" if ctypes.CDLL(None).unshare(_CLONE_NEWNET) else ""
-    wanted = wanted or ("" if shutil.which("iptables") else "iptables")
-    if wanted:
-        raise PhfsError(
-            f"A link on which packets are held needs {wanted}.",
-            "Choose another --link: 10ms is the same round trip by a proxy.",
-        )
+    if shutil.which("iptables") is None:
+        raise _missing("iptables")
+    if ctypes.CDLL(None).unshare(_CLONE_NEWNET):
+        raise _missing("root, for a network namespace")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         fcntl.ioctl(sock, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", _IFF_UP))
+
+
+def _missing(wanted: str) -> PhfsError:
+    return PhfsError(
+        f"A link on which packets are held needs {wanted}.",
+        "Choose another --link: 10ms is the same round trip by a proxy.",
+    )
 
 
 class HeldLink(Child):

@@ -15,16 +15,14 @@ from pathlib import Path
 import pytest
 
 from bench.held import HOST, HeldLink, own_network
+from phfs.errors import PhfsError
+from tests.architecture.source import ROOT
+from tests.bench.connections import PATIENCE, read_exactly
 
 pytestmark = pytest.mark.real  # starts processes
 
-PATIENCE = 20.0
-"""Longest wait for what must come; nothing is measured against it."""
-
 LONG = 1.0
 """Seconds; what does not wait for the link comes before."""
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def in_own_network(work: Callable[[], None]) -> None:
@@ -66,15 +64,6 @@ def connected(
         with far:
             far.settimeout(PATIENCE)
             yield near, far
-
-
-def read_exactly(sock: socket.socket, size: int) -> bytes:
-    data = bytearray()
-    while len(data) < size:
-        piece = sock.recv(size - len(data))
-        assert piece, "the connection ended too early"
-        data += piece
-    return bytes(data)
 
 
 def test_what_is_asked_arrives_a_round_trip_later_and_so_does_a_new_connection() -> None:
@@ -149,6 +138,23 @@ def test_one_link_at_a_time() -> None:
             HeldLink(f"127.0.0.1:{link.port}", round_trip=0.01)
 
     in_own_network(work)
+
+
+def test_what_cannot_be_had_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    networks = []
+
+    def try_it() -> None:
+        networks.append(os.readlink("/proc/thread-self/ns/net"))
+        with pytest.raises(PhfsError):
+            own_network()
+        networks.append(os.readlink("/proc/thread-self/ns/net"))
+
+    monkeypatch.setenv("PATH", "/nowhere")
+    thread = threading.Thread(target=try_it)
+    thread.start()
+    thread.join()
+    before, after = networks
+    assert before == after
 
 
 @pytest.mark.parametrize(

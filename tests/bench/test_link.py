@@ -18,11 +18,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from bench.link import Link
+from tests.bench.connections import PATIENCE, read_exactly
 
 pytestmark = pytest.mark.real  # starts processes
-
-PATIENCE = 20.0
-"""Longest wait for what must come; nothing is measured against it."""
 
 Handler = Callable[[socket.socket], None]
 
@@ -82,15 +80,6 @@ def read_all(sock: socket.socket) -> bytes:
     while piece := sock.recv(1024**2):
         pieces.append(piece)
     return b"".join(pieces)
-
-
-def read_exactly(sock: socket.socket, size: int) -> bytes:
-    data = b""
-    while len(data) < size:
-        piece = sock.recv(size - len(data))
-        assert piece, "the connection ended too early"
-        data += piece
-    return data
 
 
 def reset(sock: socket.socket) -> None:
