@@ -16,7 +16,7 @@ from bench.command import end_well
 from bench.document import publish
 from bench.held import own_network
 from bench.mounts import Kind, kinds
-from bench.world import LINKS, World, running
+from bench.world import LINKS, World, held, running
 from phfs.bench import guard
 from phfs.bench.figures import Figure, figures
 from phfs.bench.measure import FLOOR, Bench
@@ -93,7 +93,7 @@ def _run(given: argparse.Namespace, screen: Screen) -> int:
     chosen(_all_themes(size, None), given.scenario)  # refuses before anything is started
     output = writable(given.output or Path("bench-results"))
     tmpfs = writable(given.tmpfs)
-    links = _possible(given.link or (QUICK_LINKS if given.quick else list(LINKS)), given, screen)
+    links = _links(given, screen)
     subjects = given.subject or (QUICK_SUBJECTS if given.quick else [*_names(kinds()), FLOOR])
     with running(tmpfs, links, _installed(subjects, screen), floor=FLOOR in subjects) as world:
         with screen.live():
@@ -112,18 +112,18 @@ def _run(given: argparse.Namespace, screen: Screen) -> int:
     return 1 if failed else 0
 
 
-def _possible(links: Sequence[str], given: argparse.Namespace, screen: Screen) -> list[str]:
-    """The links without those that need rights that are not there, unless they were asked for."""
-    held = [name for name in links if (speed := LINKS[name]) and speed.held]
-    if held:
+def _links(given: argparse.Namespace, screen: Screen) -> list[str]:
+    """Those asked for; of all, those for which there are the rights."""
+    links: list[str] = given.link or (QUICK_LINKS if given.quick else list(LINKS))
+    if held(links):
         try:
             own_network()
         except PhfsError as error:
             if given.link:
                 raise
-            screen.say(f"{held[0]} is left out. {error}")
-            return [name for name in links if name not in held]
-    return list(links)
+            screen.say(f"{', '.join(held(links))} is left out. {error}")
+            return [name for name in links if name not in held(links)]
+    return links
 
 
 def _measure(world: World, size: Size, names: Collection[str], screen: Screen) -> list[Figure]:

@@ -17,6 +17,9 @@ from phfs.bench.targets import DIRECT, PHFS, Verdict
 
 PICTURE = "bench-{}"
 
+RESULTS = "bench-results"
+"""The tables of all scenarios."""
+
 
 def parts(run: Run) -> dict[str, str]:
     """The texts to put between markers: of a run with peers only the comparison, so that a run
@@ -27,24 +30,32 @@ def parts(run: Run) -> dict[str, str]:
         f"**{link}**\n\n{_peers(run.figures, link).markdown()}\n\n_{_cold(run.figures, link)}_"
         for link in links
     ]
-    shown = [image(PICTURE.format(name), name.removesuffix(".png")) for name in plots(run)]
     amounts = "the smaller amounts of `--quick`, " if run.quick else ""
     said = f"{conditions(run.made)} {run.rounds} rounds, {amounts}medians and half of the spread."
-    if _peers_in(run.figures) or DIRECT not in links:
-        part = "bench-peers" if _peers_in(run.figures) else "bench-links"
+    part = _part(run)
+    if part != RESULTS:
         return {part: "\n\n".join([said, *tables]) + "\n"}
+    shown = [image(PICTURE.format(name), name.removesuffix(".png")) for name in plots(run)]
     return {
         "bench-conditions": f"{said}\n",
-        "bench-results": "\n\n".join([*tables, *shown]) + "\n",
+        RESULTS: "\n\n".join([*tables, *shown]) + "\n",
         "bench-targets": _targets(run.verdicts).markdown() + "\n",
     }
 
 
 def pictures(run: Run) -> dict[str, bytes]:
     """The plots, by the names under which ``parts`` shows them."""
-    if "bench-results" not in parts(run):
+    if _part(run) != RESULTS:
         return {}
     return {PICTURE.format(name): png for name, png in plots(run).items()}
+
+
+def _part(run: Run) -> str:
+    """Where the tables of a run belong."""
+    if _peers_in(run.figures):
+        return "bench-peers"
+    direct = any(figure.link == DIRECT for figure in run.figures)
+    return RESULTS if direct else "bench-links"
 
 
 def _peers(known: Sequence[Figure], link: str) -> Grid:

@@ -57,6 +57,11 @@ LINKS: dict[str, LinkSpeed | None] = {
 link without a proxy, tell how much of a difference is the proxy's, and how much the delay's."""
 
 
+def held(links: Sequence[str]) -> list[str]:
+    """Those of the links on which packets are held."""
+    return [name for name in links if (speed := LINKS[name]) and speed.held]
+
+
 class EmptiedPlace(StorePlace):
     """A place in a server on a tmpfs. What is removed is gone at once: the server would keep it in
     its trash until five minutes after its start, which for a bench is more than there is memory."""
@@ -97,8 +102,7 @@ def running(
     with ExitStack() as closing:
         closing.callback(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
         closing.callback(shutil.rmtree, directory, ignore_errors=True)
-        held = any(speed.held for name in links if (speed := LINKS[name]))
-        server = MinioServer(directory, listens_on="0.0.0.0" if held else "127.0.0.1")
+        server = MinioServer(directory, listens_on="0.0.0.0" if held(links) else "127.0.0.1")
         closing.callback(server.close)
         session = boto3.session.Session(server.access_key, server.secret_key, region_name=REGION)
         bare = _floor(session, server.endpoint_url, server.bucket)

@@ -113,7 +113,7 @@ class Shuffle:
         there is something to fetch. What is returned counts as fetched but for ``gave_up``.
         """
         if len(names) > MOST_NAMES or self.remembered > MOST_NAMES:
-            self._begin(set())
+            self._pass = _Pass(set())
             return ()
         self._note(name, size)
         now = self._pass
@@ -141,14 +141,12 @@ class Shuffle:
         self._pass.unfetched = ""
 
     def _note(self, name: str, size: int) -> None:
-        self._recent.append((name, name in self._pass.seen))
+        again = name in self._pass.seen
+        self._recent.append((name, again))
         if sum(repeated for _, repeated in self._recent) >= REPEATED:
-            self._begin({recent for recent, _ in self._recent})
-        if name not in self._pass.seen:
+            self._pass = _Pass({recent for recent, _ in self._recent})
+        elif not again:
             self._pass.note(name, size)
-
-    def _begin(self, seen: set[str]) -> None:
-        self._pass = _Pass(seen)
 
 
 def _kind(name: str) -> str:

@@ -281,7 +281,7 @@ class Pool:
             takes = self._takes
             await trio.sleep(SPARE_SECONDS)
             if takes == self._takes:
-                self.trim(self._spare_size)
+                self._drop_oldest(0)
         self._watched = False
 
 

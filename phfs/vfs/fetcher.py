@@ -146,8 +146,8 @@ class Fetcher:
             self._launch(source, blocks, ahead=True)
         return blocks
 
-    def spare(self, size: int) -> bool:
-        """Whether so many bytes may be fetched ahead by who leaves half of the means to others."""
+    def leaves_half(self, size: int) -> bool:
+        """Whether half of what may be ahead is left to others when so many bytes are fetched."""
         requests, unread = self._max_ahead // 2, self._most_unread // 2
         return self._ahead < requests and self.unread + size <= unread
 

@@ -44,7 +44,7 @@ class _Ways:
     def __init__(self) -> None:
         self.succession = Succession()
         self.shuffle = Shuffle()
-        self.used = trio.current_time()
+        self.used = -inf
         self.waiting = 0
 
 
@@ -137,7 +137,7 @@ class Siblings:
         key = directory.key + name
         charge = _charge(child.size)
         room = self._fetcher.options.window - charge
-        if ways.shuffle.going and not self._spare(room, charge):
+        if ways.shuffle.going and not self._undisputed(room, charge):
             return False
         reader = Reader(self._fetcher, key, child.size, child.etag)
         reader.emptied = partial(self._lose, key)
@@ -151,10 +151,10 @@ class Siblings:
         ways.waiting += 1
         return True
 
-    def _spare(self, room: int, charge: int) -> bool:
+    def _undisputed(self, room: int, charge: int) -> bool:
         """Whether there is memory that nobody needs, and nobody did a moment ago."""
         lately = trio.current_time() - IDLE_SECONDS
-        return self._charged <= room and self._lost < lately and self._fetcher.spare(charge)
+        return self._charged <= room and self._lost < lately and self._fetcher.leaves_half(charge)
 
     def _take(self, key: str) -> Reader:
         """The reader that waits for whoever opens the file."""

@@ -96,14 +96,15 @@ class MinioServer:
         listens_on: str = "127.0.0.1",
     ) -> None:
         self._domain = domain
-        self._listens_on = listens_on
         self.access_key, self.secret_key = root or Keys("phfs-root", secrets.token_hex(16))
         self._directory = directory
         self._numbers = itertools.count(1)
         self._groups: dict[tuple[str, str], Keys] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._port = reserved_port()
-        self._address = f"127.0.0.1:{self._port.getsockname()[1]}"
+        number = self._port.getsockname()[1]
+        self._address = f"127.0.0.1:{number}"
+        self._listens_on = f"{listens_on}:{number}"
         self.start()
         self._client = s3_client(self.endpoint_url, self.access_key, self.secret_key)
         self.bucket = self.new_bucket()
@@ -128,7 +129,7 @@ class MinioServer:
                     str(find_minio()),
                     "server",
                     "--quiet",
-                    f"--address={self._address.replace('127.0.0.1', self._listens_on)}",
+                    f"--address={self._listens_on}",
                     f"--console-address={console}",
                     str(self._directory / "data"),
                 ],

@@ -535,15 +535,15 @@ async def test_half_of_the_means_are_spare_for_what_is_less_sure(autojump_clock:
     async with rig(limit=64 * MIB, max_ahead=4) as made:
         made.store.latency = 1
         keeper = Keeper(made)
-        assert made.fetcher.spare(8 * MIB)
-        assert not made.fetcher.spare(8 * MIB + 1), "an eighth of the memory"
+        assert made.fetcher.leaves_half(8 * MIB)
+        assert not made.fetcher.leaves_half(8 * MIB + 1), "an eighth of the memory"
         keeper.keep(0, MIB, ahead=True)
-        assert made.fetcher.spare(7 * MIB)
-        assert not made.fetcher.spare(7 * MIB + 1)
+        assert made.fetcher.leaves_half(7 * MIB)
+        assert not made.fetcher.leaves_half(7 * MIB + 1)
         keeper.keep(MIB, MIB, ahead=True)
-        assert not made.fetcher.spare(1), "two requests of four"
+        assert not made.fetcher.leaves_half(1), "two requests of four"
         await trio.sleep(1.5)
-        assert made.fetcher.spare(1)
+        assert made.fetcher.leaves_half(1)
 
 
 class Leaver(Keeper):

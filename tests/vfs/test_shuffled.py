@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -91,25 +91,16 @@ async def mounted(
     directories: str = "d",
     count: int = 3 * ROOM,
     size: int = SIZE,
-    ending: str = "",
-    limit: int = LIMIT,
 ) -> AsyncIterator[Set]:
-    names = [f"{each}/{number:04}{ending}" for each in directories for number in range(count)]
+    names = [f"{each}/{number:04}" for each in directories for number in range(count)]
     await put_all(memory, dict.fromkeys(names, bytes(size)))
-    async with open_volume(faulty, memory_limit=limit, metadata_ttl=30.0) as volume:
+    async with open_volume(faulty, memory_limit=LIMIT, metadata_ttl=30.0) as volume:
         found = Set(volume, faulty, names)
-        async with trio.open_nursery() as nursery:
+        async with AsyncExitStack() as kept:
             for each in directories:
-                await nursery.start(_hold, volume, each)
+                await kept.enter_async_context(volume.found(each))
             await found.rest(0)
             yield found
-            nursery.cancel_scope.cancel()
-
-
-async def _hold(volume: Volume, directory: str, *, task_status: trio.TaskStatus[None]) -> None:
-    async with volume.found(directory):
-        task_status.started()
-        await trio.sleep_forever()
 
 
 async def test_most_of_an_epoch_does_not_wait(
